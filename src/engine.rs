@@ -52,6 +52,8 @@ impl Engine {
     /// A session in this process.
     pub fn local(params: &EngineParams) -> Result<Engine, EngineError> {
         let threads = params.threads.max(1);
+        std::fs::create_dir_all(&params.spill_dir)
+            .map_err(|source| TableError::Io { path: params.spill_dir.clone(), source })?;
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(threads)
             .thread_stack_size(8 << 20)
@@ -159,6 +161,18 @@ impl RowFunction {
         body: impl Fn(&[ArrayRef], usize) -> Result<ArrayRef, DataFusionError> + Send + Sync + 'static,
     ) -> RowFunction {
         let signature = Signature::exact(inputs, Volatility::Immutable);
+        RowFunction { name, signature, output, body: Arc::new(body) }
+    }
+
+    /// The same for columns of lists and structs, whose types `body` checks itself: engines differ
+    /// in how they mark nested fields nullable, and an exact signature would refuse them.
+    pub fn nested(
+        name: &'static str,
+        arity: usize,
+        output: DataType,
+        body: impl Fn(&[ArrayRef], usize) -> Result<ArrayRef, DataFusionError> + Send + Sync + 'static,
+    ) -> RowFunction {
+        let signature = Signature::any(arity, Volatility::Immutable);
         RowFunction { name, signature, output, body: Arc::new(body) }
     }
 }

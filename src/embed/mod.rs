@@ -17,9 +17,6 @@ pub enum EmbedError {
     /// A tensor operation failed.
     #[error("encoder: {0}")]
     Tensor(#[from] candle_core::Error),
-    /// The worker threads did not start.
-    #[error("cannot start encoder threads: {0}")]
-    Threads(#[from] rayon::ThreadPoolBuildError),
     /// The model's files are unusable.
     #[error(transparent)]
     Model(#[from] ModelError),

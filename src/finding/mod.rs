@@ -1,8 +1,14 @@
 //! What is worth saying: statements ranked by size, certainty and reach, each with its evidence.
 
+mod retention;
+mod theme;
+
 use serde::{Deserialize, Serialize};
 
 use crate::outcome::estimate::{Interval, Rate, Verdict};
+
+pub use retention::{RetentionInput, retention_findings, undecided};
+pub use theme::{ThemeCounts, theme_findings};
 
 /// What a finding is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -62,4 +68,36 @@ pub struct Evidence {
     pub turns: Vec<u32>,
     /// Why it is shown, a few words.
     pub note: String,
+}
+
+/// What findings are held to.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct FindingParams {
+    /// False discovery rate, 0..1.
+    pub alpha: f64,
+    /// Fewest conversations (or users) on either side.
+    pub least: u64,
+}
+
+/// Most worth saying first: by score, then by id so that ties do not depend on chance.
+pub fn rank(mut findings: Vec<Finding>) -> Vec<Finding> {
+    findings.sort_by(|a, b| b.score.total_cmp(&a.score).then_with(|| a.id.cmp(&b.id)));
+    findings
+}
+
+/// Size x certainty x reach: |difference|, 1 - q, and the square root of the share of conversations
+/// (or users) concerned, so that a theme nine times as large counts three times as much.
+fn score(difference: &Interval, q: f64, reach: f64) -> f64 {
+    difference.value.abs() * (1.0 - q) * reach.clamp(0.0, 1.0).sqrt()
+}
+
+/// "34 %", or "3.4 %" below ten.
+fn percent(rate: f64) -> String {
+    let value = rate * 100.0;
+    if value >= 9.95 || value == 0.0 { format!("{value:.0} %") } else { format!("{value:.1} %") }
+}
+
+/// "from 29 % to 41 %"
+fn span(interval: &Interval) -> String {
+    format!("{} to {}", percent(interval.low.max(0.0)), percent(interval.high))
 }

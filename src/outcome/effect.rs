@@ -68,10 +68,8 @@ pub fn compare(outcome: &str, all: Cell, exposed: &[ExposedCell], rules: &Rules)
     let mut effects: Vec<Effect> = exposed
         .iter()
         .filter_map(|ExposedCell { exposure, cell }| {
-            let rest = Cell {
-                retained: all.retained - cell.retained,
-                eligible: all.eligible - cell.eligible,
-            };
+            let rest =
+                Cell { retained: all.retained - cell.retained, eligible: all.eligible - cell.eligible };
             let shown = cell.eligible.min(rest.eligible) >= rules.k_anonymity;
             shown.then(|| contrast(exposure, outcome, cell.rate(), rest.rate()))
         })

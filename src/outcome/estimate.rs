@@ -155,8 +155,8 @@ fn fisher_exact_p(a: &Rate, b: &Rate) -> f64 {
         rise / ((x + 1) as f64 * (n_b + x + 1 - hits) as f64)
     };
     // Weights relative to the mode cannot overflow; those that underflow do not count.
-    let mode = (((n_a + 1) as f64 * (hits + 1) as f64 / (n_a + n_b + 2) as f64) as u64)
-        .clamp(lowest, highest);
+    let mode =
+        (((n_a + 1) as f64 * (hits + 1) as f64 / (n_a + n_b + 2) as f64) as u64).clamp(lowest, highest);
     let mut weights = vec![1.0_f64; (highest - lowest + 1) as usize];
     for x in mode..highest {
         weights[(x + 1 - lowest) as usize] = weights[(x - lowest) as usize] * step(x);

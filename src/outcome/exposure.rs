@@ -10,10 +10,7 @@ use super::window::NamedWindow;
 /// Splits outcomes into those that begin at or after the landmark and, in words, the others.
 ///
 /// `window_days` is L: exposure is looked for on days 0..L since the first conversation.
-pub fn split_at_landmark(
-    outcomes: Vec<NamedWindow>,
-    window_days: u32,
-) -> (Vec<NamedWindow>, Vec<String>) {
+pub fn split_at_landmark(outcomes: Vec<NamedWindow>, window_days: u32) -> (Vec<NamedWindow>, Vec<String>) {
     let (kept, overlapping): (Vec<_>, Vec<_>) =
         outcomes.into_iter().partition(|outcome| outcome.window.first >= window_days);
     (kept, overlapping.iter().map(|outcome| explain_refusal(outcome, window_days)).collect())

@@ -17,9 +17,8 @@ use std::sync::Arc;
 use chrono::{DateTime, NaiveDate, Utc};
 use chrono_tz::Tz;
 use datafusion::arrow::array::{Array, AsArray, Date32Array, RecordBatch};
-use datafusion::arrow::datatypes::{
-    DataType, Date32Type, Int64Type, TimeUnit, TimestampMillisecondType,
-};
+use datafusion::arrow::compute::cast;
+use datafusion::arrow::datatypes::{DataType, Date32Type, Int64Type, TimeUnit, TimestampMillisecondType};
 use datafusion::common::DataFusionError;
 use serde::{Deserialize, Serialize};
 
@@ -62,15 +61,14 @@ pub fn local_date(at_ms: i64, zone: Tz) -> Option<NaiveDate> {
 
 /// Makes `local_date(timestamp) -> date` callable from SQL, with `zone` built in.
 pub fn register_local_date(engine: &Engine, zone: Tz) {
-    let input = DataType::Timestamp(TimeUnit::Millisecond, Some("UTC".into()));
+    let instant = DataType::Timestamp(TimeUnit::Millisecond, Some("UTC".into()));
     engine.register_function(RowFunction::new(
         "local_date",
-        vec![input],
+        vec![instant.clone()],
         DataType::Date32,
         move |columns, _| {
-            let times = columns[0].as_primitive_opt::<TimestampMillisecondType>().ok_or_else(|| {
-                DataFusionError::Execution("local_date wants a timestamp(ms)".to_owned())
-            })?;
+            let times = cast(&columns[0], &instant)?;
+            let times = times.as_primitive::<TimestampMillisecondType>();
             let day = |at| local_date(at, zone).map(Date32Type::from_naive_date);
             let dates: Date32Array = times.iter().map(|at| at.and_then(day)).collect();
             Ok(Arc::new(dates))
@@ -140,11 +138,7 @@ pub struct UserTable<'a> {
 
 impl<'a> UserTable<'a> {
     /// Writes the users to a scratch file at `path` (ending in `.parquet`) and registers it.
-    pub fn create(
-        engine: &'a Engine,
-        window_days: u32,
-        path: PathBuf,
-    ) -> Result<UserTable<'a>, EngineError> {
+    pub fn create(engine: &'a Engine, window_days: u32, path: PathBuf) -> Result<UserTable<'a>, EngineError> {
         let mut table = UserTable { engine, path, window_days, users: 0 };
         table.users = engine.write(&users_sql(window_days), &table.path)?;
         engine.register("outcome_users", &table.path)?;
@@ -167,7 +161,8 @@ impl<'a> UserTable<'a> {
     pub fn for_each_group(&self, mut visit: impl FnMut(&UserGroup)) -> Result<(), EngineError> {
         let sql = "SELECT d0, days, count(*) AS users FROM outcome_users GROUP BY d0, days";
         self.engine.for_each(sql, |batch| {
-            let (days, users) = (numbers::<Int64Type>(&batch, "days")?, numbers::<Int64Type>(&batch, "users")?);
+            let (days, users) =
+                (numbers::<Int64Type>(&batch, "days")?, numbers::<Int64Type>(&batch, "users")?);
             for (row, d0) in dates(&batch)?.into_iter().enumerate() {
                 let days = DaySet::from_bits(days.value(row));
                 visit(&UserGroup { d0, days, users: users.value(row) as u64 });
@@ -279,10 +274,7 @@ fn read_cells(batch: &RecordBatch, outcome: usize) -> Result<Vec<Cell>, EngineEr
 
 /// The time of the last activity, or of the last conversation when there is no activity at all.
 pub fn last_activity(engine: &Engine) -> Result<Option<DateTime<Utc>>, EngineError> {
-    for sql in [
-        "SELECT max(at) AS last FROM activity",
-        "SELECT max(started_at) AS last FROM conversations",
-    ] {
+    for sql in ["SELECT max(at) AS last FROM activity", "SELECT max(started_at) AS last FROM conversations"] {
         let mut last = None;
         engine.for_each(sql, |batch| {
             let times = numbers::<TimestampMillisecondType>(&batch, "last")?;

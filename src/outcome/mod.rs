@@ -82,12 +82,7 @@ impl OutcomeParams {
     }
 }
 
-fn check(
-    name: &'static str,
-    value: impl ToString,
-    holds: bool,
-    expected: &str,
-) -> Result<(), OutcomeError> {
+fn check(name: &'static str, value: impl ToString, holds: bool, expected: &str) -> Result<(), OutcomeError> {
     if holds {
         return Ok(());
     }
@@ -187,8 +182,8 @@ fn observe_calendar(
     if starts.is_empty() {
         return Ok(None);
     }
-    let observed = join::last_activity(engine)?
-        .and_then(|at| at.with_timezone(&params.zone).date_naive().pred_opt());
+    let observed =
+        join::last_activity(engine)?.and_then(|at| at.with_timezone(&params.zone).date_naive().pred_opt());
     let last_complete = params.last_complete_date.or(observed);
     Ok(last_complete.map(|date| Calendar::new(date, params.follow_up_days, starts)))
 }
@@ -236,9 +231,8 @@ fn note_calendar(params: &OutcomeParams, calendar: &Calendar) -> Vec<String> {
             "Unbounded outcomes follow every user for {days} days, not {wanted}: at most half of \
              the users have more complete days behind them."
         )),
-        None => notes.push(
-            "Unbounded outcomes are left out: the users have no complete day behind them.".to_owned(),
-        ),
+        None => notes
+            .push("Unbounded outcomes are left out: the users have no complete day behind them.".to_owned()),
         Some(_) => {}
     }
     notes

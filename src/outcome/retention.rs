@@ -193,8 +193,7 @@ fn finish_cohorts(cohorts: BTreeMap<NaiveDate, (u64, Vec<Cell>)>) -> Vec<Cohort>
 /// retained over the sum of the eligible, never a mean of rates.
 pub fn weighted_mean(cohorts: &[Cohort], week: usize) -> Rate {
     let cells = cohorts.iter().filter_map(|cohort| cohort.cells.get(week).copied().flatten());
-    let (retained, eligible) =
-        cells.fold((0, 0), |(r, e), cell| (r + cell.retained, e + cell.eligible));
+    let (retained, eligible) = cells.fold((0, 0), |(r, e), cell| (r + cell.retained, e + cell.eligible));
     Rate::new(retained, eligible)
 }
 
@@ -235,11 +234,8 @@ mod tests {
     #[test]
     fn cohorts_weigh_by_their_users() {
         // 10 users of whom 2 return in week 1, a week later 100 users of whom none does.
-        let groups = [
-            group("2026-03-02", &[0, 9], 2),
-            group("2026-03-02", &[0], 8),
-            group("2026-03-09", &[0], 100),
-        ];
+        let groups =
+            [group("2026-03-02", &[0, 9], 2), group("2026-03-02", &[0], 8), group("2026-03-09", &[0], 100)];
         let calendar = Calendar { last_complete: date("2026-03-31"), follow_up: None };
         let table = tabulate(&groups, calendar, 34);
         let weeks: Vec<&str> = table.cohorts.iter().map(|cohort| cohort.week.as_str()).collect();

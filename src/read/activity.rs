@@ -1,10 +1,13 @@
 //! The activity table: who used the product when. CSV or Parquet in, one normalised Parquet out.
 
+mod parquet;
+#[cfg(test)]
+mod tests;
+
 use std::collections::HashSet;
 use std::collections::hash_map::DefaultHasher;
-use std::fs::File;
 use std::hash::{Hash, Hasher};
-use std::io::{BufReader, Read, Seek};
+use std::io::{BufRead, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -13,13 +16,12 @@ use chrono_tz::Tz;
 use csv::{ByteRecord, ErrorKind, Position};
 use datafusion::arrow::array::{StringBuilder, TimestampMillisecondBuilder};
 use datafusion::arrow::datatypes::{DataType, Field, TimeUnit};
-use flate2::read::MultiGzDecoder;
 
-use super::Reject;
-use super::activity_parquet::read_parquet;
 use super::time::parse_time;
+use super::{Place, Reject, container};
 use crate::progress::Progress;
 use crate::table::{BATCH_ROWS, TableError, TableWriter, schema};
+use parquet::read_parquet;
 
 /// What the columns are called.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -113,7 +115,7 @@ fn hint(nearest: &Option<String>) -> String {
 ///
 /// CSV with a header, plain, gzip or zstd, or Parquet: told apart by their first bytes. Times as
 /// `parse_time` reads them, zone-less ones in `zone`. Bad rows go to `reject` and reading goes on;
-/// offsets are those of the uncompressed text. Memory grows with distinct users (8 bytes each),
+/// in Parquet their line is the row number and their offset 0. Memory grows with distinct users (8 bytes each),
 /// not with rows.
 pub fn read_activity(
     path: &Path,
@@ -124,33 +126,16 @@ pub fn read_activity(
     progress: &Progress,
 ) -> Result<ActivitySummary, ActivityError> {
     let io = |source| ActivityError::Io { path: path.to_owned(), source };
-    let mut file = File::open(path).map_err(io)?;
-    let mut magic = Vec::new();
-    (&mut file).take(4).read_to_end(&mut magic).map_err(io)?;
-    file.rewind().map_err(io)?;
+    let mut stream = container::open(path).map_err(io)?.stream;
+    let is_parquet = stream.fill_buf().map_err(io)?.starts_with(b"PAR1");
     progress.begin("activity", None, "rows");
     let mut sink = Sink::create(path, output, reject, progress)?;
-    match magic.as_slice() {
-        b"PAR1" => read_parquet(path, columns, zone, &mut sink)?,
-        [0x1f, 0x8b, ..] => {
-            read_csv(MultiGzDecoder::new(BufReader::new(file)), path, columns, zone, &mut sink)?;
-        }
-        [0x28, 0xb5, 0x2f, 0xfd] => {
-            let decoder = zstd::stream::read::Decoder::new(file).map_err(io)?;
-            read_csv(decoder, path, columns, zone, &mut sink)?;
-        }
-        _ => read_csv(file, path, columns, zone, &mut sink)?,
+    if is_parquet {
+        read_parquet(path, columns, zone, &mut sink)?;
+    } else {
+        read_csv(stream, path, columns, zone, &mut sink)?;
     }
     sink.finish()
-}
-
-/// Where a row stood in its file.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Place {
-    /// Line of a text, row number of a Parquet file; from 1.
-    pub line: u64,
-    /// Byte of the uncompressed text; 0 in Parquet.
-    pub offset: u64,
 }
 
 /// Takes good rows to the table and bad ones to the callback, and counts both.
@@ -321,18 +306,16 @@ fn read_record(
         return Err("user_id is empty".to_owned());
     }
     let stamp = field(at, "time")?;
-    let at = parse_time(stamp, zone).ok_or_else(|| no_time(stamp))?;
+    let at = parse_time(stamp, zone).ok_or_else(|| no_time(stamp.trim().is_empty()))?;
     let event = event.map(|index| field(index, "event")).transpose()?;
     Ok((user, at, event.filter(|event| !event.is_empty())))
 }
 
-/// The reason for rejecting a row whose time cannot be read.
-pub(super) fn no_time(stamp: &str) -> String {
-    if stamp.trim().is_empty() {
-        return "the time is empty".to_owned();
-    }
-    let shown: String = stamp.chars().take(40).collect();
-    format!("`{shown}` is not a time; expected e.g. 2026-03-01T12:00:00Z or epoch seconds")
+/// The reason for rejecting a row whose time cannot be read. It does not quote the field: in a
+/// row with a stray separator that may be anybody's text.
+pub(super) fn no_time(is_empty: bool) -> String {
+    let found = if is_empty { "the time is empty" } else { "the time is in no form known" };
+    format!("{found}; expected e.g. 2026-03-01T12:00:00Z or epoch seconds")
 }
 
 fn place(position: &Position) -> Place {

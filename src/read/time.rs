@@ -45,13 +45,12 @@ pub fn parse_time(text: &str, zone: Tz) -> Option<(DateTime<Utc>, bool)> {
 /// times: `20180410` is a date that lost its dashes.
 pub fn epoch(number: f64) -> Option<DateTime<Utc>> {
     let millis = match number {
-        n if n < 1e8 => return None,
+        n if !n.is_finite() || n < 1e8 => return None,
         n if n < 1e11 => n * 1e3,
         n if n < 1e14 => n,
         n if n < 1e17 => n / 1e3,
         n => n / 1e6,
     };
-    // Not a number and infinity fail every comparison above and saturate here.
     DateTime::from_timestamp_millis(millis as i64).and_then(plausible)
 }
 
@@ -88,9 +87,10 @@ fn parse_zoned(text: &str) -> Option<DateTime<Utc>> {
 fn parse_naive(text: &str) -> Option<NaiveDateTime> {
     let stamp = |format: &&str| NaiveDateTime::parse_from_str(text, format).ok();
     let date = |format: &&str| NaiveDate::parse_from_str(text, format).ok();
-    WITHOUT_ZONE.iter().find_map(stamp).or_else(|| {
-        ["%Y-%m-%d", "%Y/%m/%d"].iter().find_map(date).and_then(|date| date.and_hms_opt(0, 0, 0))
-    })
+    WITHOUT_ZONE
+        .iter()
+        .find_map(stamp)
+        .or_else(|| ["%Y-%m-%d", "%Y/%m/%d"].iter().find_map(date).and_then(|date| date.and_hms_opt(0, 0, 0)))
 }
 
 #[cfg(test)]
@@ -145,8 +145,19 @@ mod tests {
     #[test]
     fn what_is_no_time() {
         for text in [
-            "", ".", "yesterday", "20180410", "10/04/2018", "2018-13-01", "0001-01-01T00:00:00Z",
-            "9999-12-31", "2018-04-10T25:00:00Z", "1e9", "-5", "1523383337.0.0", "NaN",
+            "",
+            ".",
+            "yesterday",
+            "20180410",
+            "10/04/2018",
+            "2018-13-01",
+            "0001-01-01T00:00:00Z",
+            "9999-12-31",
+            "2018-04-10T25:00:00Z",
+            "1e9",
+            "-5",
+            "1523383337.0.0",
+            "NaN",
         ] {
             assert_eq!(parse_time(text, Berlin), None, "{text}");
         }

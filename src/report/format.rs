@@ -50,7 +50,9 @@ pub fn rate(rate: &Rate) -> String {
     let Interval { value, low, high } = rate.interval;
     let is_narrow = high - low < 0.03;
     let show = |share: f64| match percent(share) {
-        whole if is_narrow && (0.0995..0.995).contains(&share) && !whole.contains('.') => format!("{:.1}%", share * 100.0),
+        whole if is_narrow && (0.0995..0.995).contains(&share) && !whole.contains('.') => {
+            format!("{:.1}%", share * 100.0)
+        }
         text => text,
     };
     format!("{} ({} to {})", show(value), show(low), show(high))

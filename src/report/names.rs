@@ -2,6 +2,7 @@
 
 use super::text::anchor;
 use super::view::Report;
+use crate::finding::{Finding, FindingKind};
 use crate::outcome::estimate::Verdict;
 
 /// `tone_drop` as readers see it: `tone drop`.
@@ -44,6 +45,32 @@ pub fn exposure(report: &Report, key: &str) -> Exposure {
     }
 }
 
+/// What the rates of a finding count.
+pub fn finding_unit(finding: &Finding) -> &'static str {
+    match finding.kind {
+        FindingKind::Retention => "users",
+        _ => "conversations",
+    }
+}
+
+/// The group's name as it stands beside its bar.
+pub fn finding_group(report: &Report, finding: &Finding) -> String {
+    let theme = finding.theme.map(|id| theme_name(report, id));
+    let signal = finding.signal.as_deref().map(signal_name);
+    match (theme, signal, finding.kind) {
+        (Some(theme), _, _) => theme,
+        (None, Some(signal), FindingKind::Retention) => format!("users who met “{signal}”"),
+        (None, Some(signal), _) => signal,
+        (None, None, _) => "this group".into(),
+    }
+}
+
+/// What a named outcome such as `D7` means, where the retention table says.
+pub fn outcome_meaning<'a>(report: &'a Report, outcome: &str) -> Option<&'a str> {
+    let points = &report.retention.as_ref()?.table.points;
+    points.iter().find(|point| point.name == outcome).map(|point| point.meaning.as_str())
+}
+
 /// Fragment of a signal's row.
 pub fn signal_target(name: &str) -> String {
     format!("signal-{}", anchor(name))
@@ -76,5 +103,18 @@ pub fn verdict_mark(verdict: Verdict) -> &'static str {
         Verdict::Better => "▲",
         Verdict::NoDifference => "=",
         Verdict::CannotTell => "?",
+    }
+}
+
+/// Why a run says nothing about retention.
+pub fn missing_retention(report: &Report) -> &'static str {
+    match (report.overview.users, &report.overview.first_date) {
+        (0, _) => {
+            "The export names no users, so nobody can be followed from one day to the next. Map a user id column in the configuration to get this section."
+        }
+        (_, None) => {
+            "The conversations carry no times, so nobody can be followed from one day to the next. Map a time column in the configuration to get this section."
+        }
+        _ => "This run computed no retention.",
     }
 }

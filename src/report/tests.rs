@@ -27,7 +27,11 @@ fn hostile() -> Report {
         friction: 0.5,
         grade: "bad".into(),
         reasons: vec![HOSTILE.into()],
-        turns: vec![turn(0, HOSTILE.into()), turn(1, "W".repeat(10_000)), turn(2, "שלום \u{200f}مرحبا".into())],
+        turns: vec![
+            turn(0, HOSTILE.into()),
+            turn(1, "W".repeat(10_000)),
+            turn(2, "שלום \u{200f}مرحبا".into()),
+        ],
         omitted_turns: 0,
     };
     report.title = HOSTILE.into();
@@ -79,10 +83,40 @@ fn hostile_text_is_no_markup_in_markdown() {
     }
     assert!(!text.contains("http://") && !text.contains("@all"));
     assert!(!text.contains('\u{202e}') && !text.contains('\0'));
-    for line in text.lines().filter(|line| line.starts_with("| ")) {
-        let cells = line.replace("\\|", "").matches('|').count();
-        assert!(cells > 2, "a table row was broken: {line}");
+    let pipes = |line: &str| line.replace("\\|", "").matches('|').count();
+    let mut columns = 0;
+    for line in text.lines() {
+        match line.starts_with("| ") {
+            true if columns > 0 => assert_eq!(pipes(line), columns, "a table row was broken: {line}"),
+            true => columns = pipes(line),
+            false => columns = 0,
+        }
     }
+}
+
+#[test]
+fn markdown_escapes_what_acts_and_no_more() {
+    use super::text::escape_markdown as escape;
+    assert_eq!(escape("4.9% (2.3% to 10%), q < 0.001"), "4.9% (2.3% to 10%), q < 0.001");
+    assert_eq!(escape("1. one"), "1\\. one");
+    assert_eq!(escape("- a"), "\\- a");
+    assert_eq!(escape("# a #"), "\\# a \\#");
+    assert_eq!(escape("a\n\n# b"), "a # b");
+    assert_eq!(escape("snake_case _emphasis_"), "snake_case \\_emphasis\\_");
+    assert_eq!(escape("see www.x.y or https://x.y"), "see www\\.x.y or https\\://x.y");
+}
+
+#[test]
+fn axes_end_on_round_numbers() {
+    use super::chart::Scale;
+    let labels =
+        |scale: Scale| scale.ticks().into_iter().map(chart::percent_tick).collect::<Vec<_>>().join(" ");
+    assert_eq!(labels(Scale::from_zero(0.38, 1.0)), "0% 10% 20% 30% 40%");
+    assert_eq!(labels(Scale::from_zero(1.0, 1.0)), "0% 25% 50% 75% 100%");
+    assert!(Scale::from_zero(0.0, 1.0).at(0.0).abs() < 1e-9, "nothing to show is no division by zero");
+    assert_eq!(labels(Scale::around_zero(0.17)), "-20% -10% 0% 10% 20%");
+    assert_eq!(Scale::around_zero(0.17).at(0.0), 50.0);
+    assert_eq!(Scale::from_zero(0.38, 1.0).at(7.0), 100.0);
 }
 
 #[test]
@@ -164,20 +198,38 @@ fn one_conversation_is_a_report() {
     assert!(markdown(&report).contains("1 conversation"));
 }
 
-#[test]
-fn many_themes_and_long_conversations_stay_small() {
+/// As large as reports get: 60 themes, 310 transcripts, every comparison.
+fn large() -> Report {
     let mut report = fixture::month();
     let themes = report.themes.clone();
-    report.themes = (0..60u32).map(|id| view::ThemeFacts { id, ..themes[id as usize % themes.len()].clone() }).collect();
+    let number = |id: u32| view::ThemeFacts { id, ..themes[id as usize % themes.len()].clone() };
+    report.themes = (0..60).map(number).collect();
+    if let Some(facts) = &mut report.retention {
+        let more = (0..60usize).flat_map(|id| {
+            let copy = move |effect: &crate::outcome::effect::Effect| {
+                let mut effect = effect.clone();
+                effect.exposure = format!("theme:{id}");
+                effect
+            };
+            themes[id % themes.len()].effects.iter().map(copy)
+        });
+        facts.effects.extend(more.collect::<Vec<_>>());
+    }
     let pages: Vec<ConversationPage> = report.conversations.values().cloned().collect();
     for copy in 0..250 {
         let mut page = pages[copy % pages.len()].clone();
         page.id = format!("copy-{copy}");
         page.theme = Some(copy as u32 % 60);
-        page.turns = (0..20).map(|i| TurnView { index: i, ..page.turns[i as usize % page.turns.len()].clone() }).collect();
+        let turn = |i: u32| TurnView { index: i, ..page.turns[i as usize % page.turns.len()].clone() };
+        page.turns = (0..20).map(turn).collect();
         report.conversations.insert(page.id.clone(), page);
     }
-    let page = html(&report).unwrap();
+    report
+}
+
+#[test]
+fn many_themes_and_long_conversations_stay_small() {
+    let page = html(&large()).unwrap();
     assert!(page.len() < 5_000_000, "{} bytes", page.len());
 }
 
@@ -216,7 +268,12 @@ fn anchors_differ_when_ids_do() {
 #[test]
 fn preview() {
     let Ok(dir) = std::env::var("REPORT_PREVIEW") else { return };
-    let pages = [("month", fixture::month()), ("hostile", hostile()), ("nothing", fixture::nothing())];
+    let pages = [
+        ("month", fixture::month()),
+        ("hostile", hostile()),
+        ("nothing", fixture::nothing()),
+        ("large", large()),
+    ];
     for (name, report) in pages {
         std::fs::write(format!("{dir}/{name}.html"), html(&report).unwrap()).unwrap();
         std::fs::write(format!("{dir}/{name}.md"), markdown(&report)).unwrap();

@@ -87,10 +87,15 @@ pub fn escape_markdown(text: &str) -> String {
         let before = place.checked_sub(1).map(|i| characters[i]);
         let after = characters.get(place + 1).copied();
         let is_markup = match c {
-            '\\' | '`' | '*' | '[' | ']' | '<' | '>' | '|' | '~' | '$' | '&' => true,
+            '\\' | '`' | '*' | '[' | ']' | '|' | '~' | '$' | '&' => true,
             '_' => !(is_word(before) && is_word(after)),
-            '#' | '-' | '+' | '=' => place == 0,
-            '.' | ')' if place == ordinal_end && ordinal_end > 0 => true,
+            '<' => after.is_some_and(|next| !(next == ' ' || next.is_ascii_digit())),
+            // These mean something at the start of a line only, lists and headings before a blank.
+            '>' | '=' => place == 0,
+            // A heading also swallows a trailing run of these.
+            '#' => place == 0 || matches!(after, None | Some('#')),
+            '-' | '+' => place == 0 && matches!(after, None | Some(' ' | '-' | '+')),
+            '.' | ')' if place == ordinal_end && ordinal_end > 0 => matches!(after, None | Some(' ')),
             // Bare addresses become links on GitHub; "www." and "://" are what it looks for.
             ':' => after == Some('/'),
             '.' => line_ends_in_www(&characters[..place]),

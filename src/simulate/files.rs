@@ -52,10 +52,7 @@ pub fn write(simulation: &Simulation, dir: &Path) -> io::Result<Files> {
     Ok(files)
 }
 
-fn fill(
-    path: &Path,
-    content: impl FnOnce(&mut BufWriter<File>) -> io::Result<()>,
-) -> io::Result<()> {
+fn fill(path: &Path, content: impl FnOnce(&mut BufWriter<File>) -> io::Result<()>) -> io::Result<()> {
     let mut out = BufWriter::new(File::create(path)?);
     content(&mut out)?;
     out.flush()
@@ -73,10 +70,7 @@ mod tests {
         let simulation = simulate(&World::default(), 60, 4);
         let files = write(&simulation, &dir).unwrap();
         let lines = fs::read_to_string(&files.conversations).unwrap();
-        let back: Vec<Conversation> = lines
-            .lines()
-            .map(|line| serde_json::from_str(line).unwrap())
-            .collect();
+        let back: Vec<Conversation> = lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
         let activity = fs::read_to_string(&files.activity).unwrap();
         let truth: serde_json::Value =
             serde_json::from_str(&fs::read_to_string(&files.truth).unwrap()).unwrap();

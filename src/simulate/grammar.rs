@@ -67,12 +67,9 @@ impl Binding {
 
     /// An unspent value out of `count`, or any when all are spent.
     fn unspent(&self, slot: &str, count: usize, rng: &mut impl Rng) -> usize {
-        let free: Vec<usize> = (0..count)
-            .filter(|value| !self.spent.contains(&(slot.to_owned(), *value)))
-            .collect();
-        free.choose(rng)
-            .copied()
-            .unwrap_or_else(|| rng.gen_range(0..count))
+        let free: Vec<usize> =
+            (0..count).filter(|value| !self.spent.contains(&(slot.to_owned(), *value))).collect();
+        free.choose(rng).copied().unwrap_or_else(|| rng.gen_range(0..count))
     }
 }
 
@@ -133,11 +130,7 @@ impl Template {
                         Scope::Passing => (Draw::Passing, name.clone()),
                     };
                     let value = pick(draw, &key, values.len(), binding, rng);
-                    let inner = if draw == Draw::Passing {
-                        Scope::Passing
-                    } else {
-                        Scope::Kept(&key)
-                    };
+                    let inner = if draw == Draw::Passing { Scope::Passing } else { Scope::Kept(&key) };
                     values[value].append(slots, inner, binding, rng, out);
                 }
             }
@@ -234,9 +227,7 @@ mod tests {
     use rand_xoshiro::Xoshiro256PlusPlus;
 
     fn slots() -> Slots {
-        let fruit = ["pear", "[big|huge] plum", "fig"]
-            .iter()
-            .map(|text| Template::parse(text).unwrap());
+        let fruit = ["pear", "[big|huge] plum", "fig"].iter().map(|text| Template::parse(text).unwrap());
         Slots::from([("fruit".to_owned(), fruit.collect())])
     }
 
@@ -256,24 +247,15 @@ mod tests {
     #[test]
     fn a_kept_value_stays_whole() {
         let mut slots = slots();
-        slots.insert(
-            "pie".to_owned(),
-            vec![Template::parse("{*fruit} pie").unwrap()],
-        );
+        slots.insert("pie".to_owned(), vec![Template::parse("{*fruit} pie").unwrap()]);
         let template = Template::parse("{pie}={pie}, {fruit}={fruit}").unwrap();
         let mut apart = false;
         for seed in 0..50 {
-            let said = template.draw(
-                &slots,
-                &mut Binding::default(),
-                &mut Xoshiro256PlusPlus::seed_from_u64(seed),
-            );
+            let said =
+                template.draw(&slots, &mut Binding::default(), &mut Xoshiro256PlusPlus::seed_from_u64(seed));
             let said = said.replace("huge", "big");
             let (pies, fruits) = said.split_once(", ").unwrap();
-            let (pie, fruit) = (
-                pies.split_once('=').unwrap(),
-                fruits.split_once('=').unwrap(),
-            );
+            let (pie, fruit) = (pies.split_once('=').unwrap(), fruits.split_once('=').unwrap());
             assert_eq!((pie.0, fruit.0), (pie.1, fruit.1), "{said}");
             apart |= pie.0 != format!("{} pie", fruit.0);
         }
@@ -284,9 +266,8 @@ mod tests {
     fn alternatives_are_all_reached() {
         let template = Template::parse("[a|b[1|2]|]").unwrap();
         let mut rng = Xoshiro256PlusPlus::seed_from_u64(1);
-        let seen: BTreeSet<String> = (0..200)
-            .map(|_| template.draw(&slots(), &mut Binding::default(), &mut rng))
-            .collect();
+        let seen: BTreeSet<String> =
+            (0..200).map(|_| template.draw(&slots(), &mut Binding::default(), &mut rng)).collect();
         assert_eq!(seen.into_iter().collect::<Vec<_>>(), ["", "a", "b1", "b2"]);
     }
 
@@ -298,10 +279,7 @@ mod tests {
             ("a] b", "closes nothing"),
             ("a\\", "backslash"),
         ] {
-            assert!(
-                Template::parse(text).unwrap_err().contains(problem),
-                "{text}"
-            );
+            assert!(Template::parse(text).unwrap_err().contains(problem), "{text}");
         }
     }
 }

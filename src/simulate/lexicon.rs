@@ -11,15 +11,9 @@ const FILES: &[(&str, &str)] = &[
     ("billing", include_str!("themes/billing.toml")),
     ("code_help", include_str!("themes/code_help.toml")),
     ("data_export", include_str!("themes/data_export.toml")),
-    (
-        "document_search",
-        include_str!("themes/document_search.toml"),
-    ),
+    ("document_search", include_str!("themes/document_search.toml")),
     ("draft_email", include_str!("themes/draft_email.toml")),
-    (
-        "image_generation",
-        include_str!("themes/image_generation.toml"),
-    ),
+    ("image_generation", include_str!("themes/image_generation.toml")),
     ("integrations", include_str!("themes/integrations.toml")),
     ("login", include_str!("themes/login.toml")),
     ("meeting_notes", include_str!("themes/meeting_notes.toml")),
@@ -99,6 +93,8 @@ pub(super) struct Common {
     pub(super) greetings: Vec<Exchange>,
     /// What chatty and polite people put before a request.
     pub(super) openings: Vec<Template>,
+    /// What stands before a further request in the same conversation.
+    pub(super) transitions: Vec<Template>,
     /// What they put after it.
     pub(super) endings: Vec<Template>,
     /// Leads into a second wording, without anger.
@@ -113,6 +109,10 @@ pub(super) struct Common {
     pub(super) apologies: Vec<Template>,
     /// Openings of an answer that comes right after a miss.
     pub(super) amends: Vec<Template>,
+    /// First words of an answer, now and then.
+    pub(super) leads: Vec<Template>,
+    /// Last words of an answer, now and then.
+    pub(super) tails: Vec<Template>,
     /// Closings, and what the assistant says to them.
     pub(super) closings: Vec<Exchange>,
     /// Words shared by all themes.
@@ -134,10 +134,7 @@ impl Lexicon {
             let mut theme: Theme = toml::from_str(text).map_err(|e| format!("{name}.toml: {e}"))?;
             theme.name = name;
             for (slot, values) in &common.slots {
-                theme
-                    .slots
-                    .entry(slot.clone())
-                    .or_insert_with(|| values.clone());
+                theme.slots.entry(slot.clone()).or_insert_with(|| values.clone());
             }
             themes.push(theme);
         }
@@ -162,16 +159,8 @@ mod tests {
     use super::*;
 
     fn templates(theme: &Theme) -> Vec<&Template> {
-        let pairs = theme
-            .followups
-            .iter()
-            .chain(&theme.again)
-            .chain(&theme.clarify)
-            .chain(&theme.closings);
-        let intents = theme
-            .intents
-            .iter()
-            .flat_map(|intent| intent.asks.iter().chain(&intent.answers));
+        let pairs = theme.followups.iter().chain(&theme.again).chain(&theme.clarify).chain(&theme.closings);
+        let intents = theme.intents.iter().flat_map(|intent| intent.asks.iter().chain(&intent.answers));
         pairs
             .flat_map(|pair| [&pair.0, &pair.1])
             .chain(intents)
@@ -190,11 +179,7 @@ mod tests {
         for theme in &lexicon.themes {
             for template in templates(theme) {
                 for slot in template.slots() {
-                    assert!(
-                        theme.slots.contains_key(slot),
-                        "{}: no slot `{slot}`",
-                        theme.name
-                    );
+                    assert!(theme.slots.contains_key(slot), "{}: no slot `{slot}`", theme.name);
                 }
             }
         }
@@ -205,23 +190,12 @@ mod tests {
         for theme in &Lexicon::built_in().themes {
             assert!(theme.intents.len() >= 3, "{}", theme.name);
             assert!(
-                theme
-                    .intents
-                    .iter()
-                    .all(|intent| intent.asks.len() >= 4 && !intent.answers.is_empty()),
+                theme.intents.iter().all(|intent| intent.asks.len() >= 4 && !intent.answers.is_empty()),
                 "{}",
                 theme.name
             );
-            assert!(
-                theme.followups.len() >= 7 && theme.again.len() >= 2,
-                "{}",
-                theme.name
-            );
-            assert!(
-                !theme.clarify.is_empty() && theme.misses.len() >= 4,
-                "{}",
-                theme.name
-            );
+            assert!(theme.followups.len() >= 7 && theme.again.len() >= 2, "{}", theme.name);
+            assert!(!theme.clarify.is_empty() && theme.misses.len() >= 4, "{}", theme.name);
         }
     }
 }

@@ -65,12 +65,8 @@ pub fn simulate(world: &World, conversations: usize, seed: u64) -> Simulation {
     let lexicon = Lexicon::built_in();
     let mut behaviour = Xoshiro256PlusPlus::seed_from_u64(seed);
     let mut population = people::populate(world, conversations, &mut behaviour);
-    population
-        .visits
-        .sort_by_key(|visit| (visit.at, visit.person));
-    population
-        .activity
-        .sort_by(|a, b| (a.at, &a.user_id, a.event).cmp(&(b.at, &b.user_id, b.event)));
+    population.visits.sort_by_key(|visit| (visit.at, visit.person));
+    population.activity.sort_by(|a, b| (a.at, &a.user_id, a.event).cmp(&(b.at, &b.user_id, b.event)));
 
     let mut wording = Xoshiro256PlusPlus::seed_from_u64(seed ^ WORDING_STREAM);
     let mut said = Vec::with_capacity(conversations);
@@ -78,20 +74,11 @@ pub fn simulate(world: &World, conversations: usize, seed: u64) -> Simulation {
     for (index, visit) in population.visits.iter().enumerate() {
         let id = format!("c{:07}", index + 1);
         let (conversation, signals) = hold(world, lexicon, &population, visit, id, &mut wording);
-        truths.push(truth::of_conversation(
-            &conversation,
-            visit,
-            lexicon,
-            signals,
-        ));
+        truths.push(truth::of_conversation(&conversation, visit, lexicon, signals));
         said.push(conversation);
     }
     let truth = truth::gather(world, seed, lexicon, &population, truths);
-    Simulation {
-        conversations: said,
-        activity: population.activity,
-        truth,
-    }
+    Simulation { conversations: said, activity: population.activity, truth }
 }
 
 /// Lets one visit happen: the conversation, and the signals it carries.

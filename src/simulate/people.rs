@@ -68,21 +68,14 @@ pub(super) fn populate(world: &World, conversations: usize, rng: &mut impl Rng) 
 /// Columns of a conversation that come from its user and its time.
 pub(super) fn metadata(world: &World, person: &Person, visit: &Visit) -> BTreeMap<String, String> {
     let day = (visit.at.date_naive() - world.start).num_days();
-    let release = if day < i64::from(world.days / 2) {
-        "2.3"
-    } else {
-        "2.4"
-    };
+    let release = if day < i64::from(world.days / 2) { "2.3" } else { "2.4" };
     let columns = [
         ("release", release),
         ("locale", person.locale),
         ("platform", person.platform),
         ("model", visit.model),
     ];
-    columns
-        .into_iter()
-        .map(|(key, value)| (key.to_owned(), value.to_owned()))
-        .collect()
+    columns.into_iter().map(|(key, value)| (key.to_owned(), value.to_owned())).collect()
 }
 
 /// The population in the making.
@@ -125,20 +118,8 @@ impl<'a> Crowd<'a> {
     }
 
     fn meet(&self, rng: &mut impl Rng) -> Person {
-        let locales = [
-            ("en-US", 50),
-            ("en-GB", 20),
-            ("en-IN", 12),
-            ("en-AU", 8),
-            ("en-CA", 10),
-        ];
-        let platforms = [
-            ("web", 55),
-            ("mac", 12),
-            ("windows", 15),
-            ("ios", 10),
-            ("android", 8),
-        ];
+        let locales = [("en-US", 50), ("en-GB", 20), ("en-IN", 12), ("en-AU", 8), ("en-CA", 10)];
+        let platforms = [("web", 55), ("mac", 12), ("windows", 15), ("ios", 10), ("android", 8)];
         Person {
             id: format!("u{:06}", self.population.people.len() + 1),
             level: weighted(self.levels.as_ref(), rng),
@@ -148,12 +129,8 @@ impl<'a> Crowd<'a> {
             first_week: Vec::new(),
             met_friction: false,
             returned: None,
-            locale: locales
-                .choose_weighted(rng, |it| it.1)
-                .map_or("en-US", |it| it.0),
-            platform: platforms
-                .choose_weighted(rng, |it| it.1)
-                .map_or("web", |it| it.0),
+            locale: locales.choose_weighted(rng, |it| it.1).map_or("en-US", |it| it.0),
+            platform: platforms.choose_weighted(rng, |it| it.1).map_or("web", |it| it.0),
         }
     }
 
@@ -202,11 +179,7 @@ impl<'a> Crowd<'a> {
             person: self.population.people.len(),
             theme,
             plan: Plan::draw(chances, rng),
-            model: if rng.gen_bool(0.7) {
-                "atlas-2"
-            } else {
-                "atlas-2-mini"
-            },
+            model: if rng.gen_bool(0.7) { "atlas-2" } else { "atlas-2-mini" },
         };
         self.population.visits.push(visit);
     }
@@ -238,16 +211,8 @@ impl<'a> Crowd<'a> {
 
     /// Decides every later week, and fills those with a return.
     fn come_back(&mut self, person: &mut Person, rng: &mut impl Rng) {
-        let friction = if person.met_friction {
-            self.world.friction_effect
-        } else {
-            0.0
-        };
-        let themes: f64 = person
-            .first_week
-            .iter()
-            .map(|&theme| self.rates[theme].return_effect)
-            .sum();
+        let friction = if person.met_friction { self.world.friction_effect } else { 0.0 };
+        let themes: f64 = person.first_week.iter().map(|&theme| self.rates[theme].return_effect).sum();
         let mut base = self.level(person, |level| level.returns);
         let mut week = FIRST_WEEK;
         while person.arrival + week < self.world.days {
@@ -265,9 +230,7 @@ impl<'a> Crowd<'a> {
 
     /// One to four active days, with conversations on some of them.
     fn active_week(&mut self, person: &Person, week: u32, rng: &mut impl Rng) {
-        let days: Vec<u32> = (0..=geometric(0.4, 3, rng))
-            .map(|_| week + rng.gen_range(0..7))
-            .collect();
+        let days: Vec<u32> = (0..=geometric(0.4, 3, rng)).map(|_| week + rng.gen_range(0..7)).collect();
         for &day in &days {
             self.open_app(person, day, rng);
         }
@@ -281,11 +244,7 @@ impl<'a> Crowd<'a> {
     fn open_app(&mut self, person: &Person, day: u32, rng: &mut impl Rng) {
         if person.arrival + day < self.world.days {
             let at = self.moment(person, day, rng);
-            self.population.activity.push(Activity {
-                user_id: person.id.clone(),
-                at,
-                event: "app_open",
-            });
+            self.population.activity.push(Activity { user_id: person.id.clone(), at, event: "app_open" });
         }
     }
 
@@ -298,16 +257,10 @@ impl<'a> Crowd<'a> {
             visits[at].at = visits[at].at.max(earliest);
         }
         for visit in visits {
-            let entry = |at, event| Activity {
-                user_id: person.id.clone(),
-                at,
-                event,
-            };
+            let entry = |at, event| Activity { user_id: person.id.clone(), at, event };
             let opened = visit.at - Duration::seconds(rng.gen_range(10..240));
             self.population.activity.push(entry(opened, "app_open"));
-            self.population
-                .activity
-                .push(entry(visit.at, "conversation"));
+            self.population.activity.push(entry(visit.at, "conversation"));
         }
     }
 
@@ -347,29 +300,14 @@ mod tests {
 
     #[test]
     fn nobody_acts_outside_the_period_or_before_arrival() {
-        let world = World {
-            days: 20,
-            arrival_days: 20,
-            ..World::default()
-        };
+        let world = World { days: 20, arrival_days: 20, ..World::default() };
         let population = populate(&world, 3_000, &mut Xoshiro256PlusPlus::seed_from_u64(9));
         let day = |at: DateTime<Utc>| (at.date_naive() - world.start).num_days();
-        assert!(
-            population
-                .activity
-                .iter()
-                .all(|entry| (0..20).contains(&day(entry.at)))
-        );
+        assert!(population.activity.iter().all(|entry| (0..20).contains(&day(entry.at))));
         for visit in &population.visits {
             assert!(day(visit.at) >= i64::from(population.people[visit.person].arrival));
         }
-        let unseen = population
-            .people
-            .iter()
-            .filter(|person| person.arrival + 13 >= 20);
-        assert!(
-            unseen.clone().count() > 0
-                && unseen.into_iter().all(|person| person.returned.is_none())
-        );
+        let unseen = population.people.iter().filter(|person| person.arrival + 13 >= 20);
+        assert!(unseen.clone().count() > 0 && unseen.into_iter().all(|person| person.returned.is_none()));
     }
 }

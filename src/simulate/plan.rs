@@ -58,12 +58,7 @@ impl Plan {
     pub(super) fn draw(chances: Chances, rng: &mut impl Rng) -> Plan {
         let friction = rng.gen_bool(chances.friction);
         let long = rng.gen_bool(chances.long);
-        let mut plan = Plan {
-            beats: Vec::new(),
-            friction,
-            abandoned: false,
-            long,
-        };
+        let mut plan = Plan { beats: Vec::new(), friction, abandoned: false, long };
         if rng.gen_bool(0.04) {
             plan.beats.push(Beat::Greeting);
         }
@@ -82,11 +77,7 @@ impl Plan {
             self.beats.push(Beat::Clarify);
         }
         self.beats.push(Beat::Answer);
-        let further = if self.long {
-            rng.gen_range(9..=14)
-        } else {
-            geometric(0.47, 3, rng)
-        };
+        let further = if self.long { rng.gen_range(9..=14) } else { geometric(0.47, 3, rng) };
         self.go_on(further, rng);
         if rng.gen_bool(closing) {
             self.beats.push(Beat::Close);
@@ -112,19 +103,11 @@ impl Plan {
             self.go_on(steps, rng);
         }
         self.beats.extend([Beat::Request, Beat::Miss]);
-        let tries = if rng.gen_bool(0.14) {
-            0
-        } else {
-            1 + geometric(0.32, 2, rng)
-        };
+        let tries = if rng.gen_bool(0.14) { 0 } else { 1 + geometric(0.32, 2, rng) };
         for round in 0..tries {
             // Tempers rise with every round.
             let angry = rng.gen_bool(0.25 + 0.2 * round as f64);
-            self.beats.push(if rng.gen_bool(0.3) {
-                Beat::Retry { angry }
-            } else {
-                Beat::Rephrase { angry }
-            });
+            self.beats.push(if rng.gen_bool(0.3) { Beat::Retry { angry } } else { Beat::Rephrase { angry } });
             self.beats.push(Beat::Miss);
         }
         if tries > 0 && rng.gen_bool(0.25) {
@@ -174,11 +157,7 @@ mod tests {
 
     fn plans(friction: f64) -> Vec<Plan> {
         let mut rng = Xoshiro256PlusPlus::seed_from_u64(5);
-        let chances = Chances {
-            friction,
-            closing: 0.5,
-            long: 0.05,
-        };
+        let chances = Chances { friction, closing: 0.5, long: 0.05 };
         (0..2000).map(|_| Plan::draw(chances, &mut rng)).collect()
     }
 
@@ -187,10 +166,7 @@ mod tests {
         for plan in plans(0.0) {
             assert!(!plan.friction && !plan.abandoned);
             let missed = |beat: &Beat| {
-                matches!(
-                    beat,
-                    Beat::Miss | Beat::Rephrase { .. } | Beat::Retry { .. } | Beat::Complain
-                )
+                matches!(beat, Beat::Miss | Beat::Rephrase { .. } | Beat::Retry { .. } | Beat::Complain)
             };
             assert!(!plan.beats.iter().any(missed));
         }
@@ -202,10 +178,8 @@ mod tests {
         for plan in &plans {
             let closes = plan.beats.last() == Some(&Beat::Close);
             assert!(plan.friction && !(closes && plan.abandoned));
-            let tried = plan
-                .beats
-                .iter()
-                .any(|beat| matches!(beat, Beat::Rephrase { .. } | Beat::Retry { .. }));
+            let tried =
+                plan.beats.iter().any(|beat| matches!(beat, Beat::Rephrase { .. } | Beat::Retry { .. }));
             assert!(tried || plan.abandoned);
         }
         let abandoned = plans.iter().filter(|plan| plan.abandoned).count();

@@ -26,11 +26,7 @@ pub(super) struct Scene<'a> {
 }
 
 /// Speaks a scene from its first moment on.
-pub(super) fn perform<R: Rng>(
-    scene: &Scene<'_>,
-    at: DateTime<Utc>,
-    rng: &mut R,
-) -> (Vec<Turn>, Vec<Signal>) {
+pub(super) fn perform<R: Rng>(scene: &Scene<'_>, at: DateTime<Utc>, rng: &mut R) -> (Vec<Turn>, Vec<Signal>) {
     let mut intents: Vec<usize> = (0..scene.theme.intents.len()).collect();
     let mut followups: Vec<usize> = (0..scene.theme.followups.len()).collect();
     intents.shuffle(rng);
@@ -107,10 +103,7 @@ impl<R: Rng> Script<'_, R> {
         self.binding.renew();
         self.asked.clear();
         self.wordings.clear();
-        self.intent = self
-            .intents
-            .pop()
-            .unwrap_or_else(|| self.intent_with_content());
+        self.intent = self.intents.pop().unwrap_or_else(|| self.intent_with_content());
         let ask = self.ask_in_character();
         let framed = self.frame(&ask);
         let turn = self.user(&framed);
@@ -126,9 +119,8 @@ impl<R: Rng> Script<'_, R> {
     /// An intent that may come twice, since its slots make it another request each time.
     fn intent_with_content(&mut self) -> usize {
         let intents = &self.scene.theme.intents;
-        let with_slots: Vec<usize> = (0..intents.len())
-            .filter(|&at| !intents[at].asks[0].slots().is_empty())
-            .collect();
+        let with_slots: Vec<usize> =
+            (0..intents.len()).filter(|&at| !intents[at].asks[0].slots().is_empty()).collect();
         with_slots.choose(self.rng).copied().unwrap_or(0)
     }
 
@@ -141,11 +133,8 @@ impl<R: Rng> Script<'_, R> {
             Register::Chatty | Register::Polite => true,
         };
         let second = self.ask();
-        let (kept, other) = if (second.1.len() > first.1.len()) == longer {
-            (second, first)
-        } else {
-            (first, second)
-        };
+        let (kept, other) =
+            if (second.1.len() > first.1.len()) == longer { (second, first) } else { (first, second) };
         self.asked.remove(&other.0);
         self.asked.insert(kept.0);
         kept.1
@@ -154,13 +143,8 @@ impl<R: Rng> Script<'_, R> {
     /// One ask of the present intent, not used before if there is one left.
     fn ask(&mut self) -> (usize, String) {
         let asks = &self.scene.theme.intents[self.intent].asks;
-        let fresh: Vec<usize> = (0..asks.len())
-            .filter(|at| !self.asked.contains(at))
-            .collect();
-        let at = fresh
-            .choose(self.rng)
-            .copied()
-            .unwrap_or_else(|| self.rng.gen_range(0..asks.len()));
+        let fresh: Vec<usize> = (0..asks.len()).filter(|at| !self.asked.contains(at)).collect();
+        let at = fresh.choose(self.rng).copied().unwrap_or_else(|| self.rng.gen_range(0..asks.len()));
         self.asked.insert(at);
         (at, self.draw(&asks[at]))
     }
@@ -168,9 +152,11 @@ impl<R: Rng> Script<'_, R> {
     /// Puts an opening, a context and an ending around an ask, as the person tends to.
     fn frame(&mut self, ask: &str) -> String {
         let (opening, context, ending) = self.scene.voice.frame();
+        let common = self.scene.common;
+        let openings = if self.turns.len() > 2 { &common.transitions } else { &common.openings };
         let mut text = String::new();
         if self.rng.gen_bool(opening) {
-            text = self.draw_from(&self.scene.common.openings) + " ";
+            text = self.draw_from(openings) + " ";
         }
         let context = if self.rng.gen_bool(context) {
             self.draw_from(&self.scene.theme.contexts)
@@ -178,11 +164,7 @@ impl<R: Rng> Script<'_, R> {
             String::new()
         };
         let first = !context.is_empty() && self.rng.gen_bool(0.3);
-        let parts = if first {
-            [context, ask.to_owned()]
-        } else {
-            [ask.to_owned(), context]
-        };
+        let parts = if first { [context, ask.to_owned()] } else { [ask.to_owned(), context] };
         for part in parts.iter().filter(|part| !part.is_empty()) {
             text.push_str(&sentence(part));
             text.push(' ');
@@ -203,17 +185,22 @@ impl<R: Rng> Script<'_, R> {
     }
 
     fn answer(&mut self, lead: &str) {
-        let answer = self.draw_from(&self.scene.theme.intents[self.intent].answers);
-        self.assistant(&format!("{lead} {answer}"));
+        let common = self.scene.common;
+        let mut text = self.draw_from(&self.scene.theme.intents[self.intent].answers);
+        if !lead.is_empty() {
+            text = format!("{lead} {text}");
+        } else if self.rng.gen_bool(0.22) {
+            text = format!("{} {text}", self.draw_from(&common.leads));
+        }
+        if self.rng.gen_bool(0.2) {
+            text = format!("{text} {}", self.draw_from(&common.tails));
+        }
+        self.assistant(&text);
     }
 
     fn miss(&mut self) {
         let own = self.rng.gen_bool(0.65);
-        let misses = if own {
-            &self.scene.theme.misses
-        } else {
-            &self.scene.common.misses
-        };
+        let misses = if own { &self.scene.theme.misses } else { &self.scene.common.misses };
         let miss = self.draw_from(misses);
         self.assistant(&miss);
     }
@@ -225,11 +212,7 @@ impl<R: Rng> Script<'_, R> {
         for _ in 0..6 {
             self.asked.clone_from(&before);
             let (at, ask) = self.ask();
-            let alike = self
-                .wordings
-                .iter()
-                .map(|(_, said)| likeness(said, &ask))
-                .fold(0.0, f64::max);
+            let alike = self.wordings.iter().map(|(_, said)| likeness(said, &ask)).fold(0.0, f64::max);
             if best.as_ref().is_none_or(|(least, ..)| alike < *least) {
                 best = Some((alike, at, ask));
             }
@@ -238,11 +221,7 @@ impl<R: Rng> Script<'_, R> {
         self.asked = before;
         self.asked.insert(at);
         let common = self.scene.common;
-        let lead = self.draw_from(if angry {
-            &common.protests
-        } else {
-            &common.restatements
-        });
+        let lead = self.draw_from(if angry { &common.protests } else { &common.restatements });
         let turn = self.user(&format!("{lead} {}", sentence(&ask)));
         let of = self.wordings.first().map_or(turn, |(first, _)| *first);
         self.mark_pair(SignalKind::Rephrase, turn, of);
@@ -292,11 +271,7 @@ impl<R: Rng> Script<'_, R> {
 
     fn complain(&mut self) {
         let own = self.rng.gen_bool(0.5);
-        let complaints = if own {
-            &self.scene.theme.complaints
-        } else {
-            &self.scene.common.complaints
-        };
+        let complaints = if own { &self.scene.theme.complaints } else { &self.scene.common.complaints };
         let complaint = self.draw_from(complaints);
         let turn = self.user(&complaint);
         self.mark(SignalKind::NegativeTone, turn);
@@ -304,11 +279,8 @@ impl<R: Rng> Script<'_, R> {
 
     fn close(&mut self) {
         let own = &self.scene.theme.closings;
-        let closings = if !own.is_empty() && self.rng.gen_bool(0.35) {
-            own
-        } else {
-            &self.scene.common.closings
-        };
+        let closings =
+            if !own.is_empty() && self.rng.gen_bool(0.35) { own } else { &self.scene.common.closings };
         let Some(Exchange(thanks, reply)) = closings.choose(self.rng) else {
             return;
         };
@@ -334,22 +306,16 @@ impl<R: Rng> Script<'_, R> {
     }
 
     fn draw_from(&mut self, templates: &[Template]) -> String {
-        templates
-            .choose(self.rng)
-            .map(|template| self.draw(template))
-            .unwrap_or_default()
+        templates.choose(self.rng).map(|template| self.draw(template)).unwrap_or_default()
     }
 
     fn user(&mut self, text: &str) -> usize {
-        let text = self
-            .scene
-            .voice
-            .write(text, self.scene.typo_share, self.rng);
+        let text = self.scene.voice.write(text, self.scene.typo_share, self.rng);
         self.push(Role::User, text)
     }
 
     fn assistant(&mut self, text: &str) {
-        self.push(Role::Assistant, tidy(text));
+        self.push(Role::Assistant, tidy(&address(text)));
     }
 
     /// Adds a turn after the time it takes to read, think and type, or to generate.
@@ -361,20 +327,12 @@ impl<R: Rng> Script<'_, R> {
             _ => 1 + words / 12 + self.rng.gen_range(0..8),
         };
         self.now += Duration::seconds(seconds);
-        self.turns.push(Turn {
-            role,
-            text,
-            at: Some(self.now),
-        });
+        self.turns.push(Turn { role, text, at: Some(self.now) });
         self.turns.len() - 1
     }
 
     fn mark(&mut self, kind: SignalKind, turn: usize) {
-        self.marks
-            .entry(kind)
-            .or_insert_with(|| Signal::new(kind))
-            .turns
-            .push(turn);
+        self.marks.entry(kind).or_insert_with(|| Signal::new(kind)).turns.push(turn);
     }
 
     fn mark_pair(&mut self, kind: SignalKind, turn: usize, of: usize) {
@@ -386,9 +344,7 @@ impl<R: Rng> Script<'_, R> {
 
     /// Marks what only the whole conversation shows.
     fn finish(mut self) -> (Vec<Turn>, Vec<Signal>) {
-        let user_turns: Vec<usize> = (0..self.turns.len())
-            .filter(|&at| self.turns[at].is_user())
-            .collect();
+        let user_turns: Vec<usize> = (0..self.turns.len()).filter(|&at| self.turns[at].is_user()).collect();
         if let (true, Some(&last)) = (self.scene.plan.abandoned, user_turns.last()) {
             self.mark(SignalKind::Abandonment, last);
         }
@@ -401,14 +357,26 @@ impl<R: Rng> Script<'_, R> {
     }
 }
 
-/// Closes a sentence that is still open.
+/// Turns what users call theirs into what the assistant calls the user's.
+fn address(text: &str) -> String {
+    let word = |word: &str| match word {
+        "my" | "our" => "your".to_owned(),
+        "My" | "Our" => "Your".to_owned(),
+        _ => word.to_owned(),
+    };
+    text.split(' ').map(word).collect::<Vec<_>>().join(" ")
+}
+
+/// Closes a sentence that is still open, with a question mark where it starts like a question.
 fn sentence(text: &str) -> String {
-    let closed = text.ends_with(['.', '?', '!', ':']);
-    if closed {
-        text.to_owned()
-    } else {
-        format!("{text}.")
+    const QUESTIONS: &[&str] =
+        &["can", "could", "how", "what", "what's", "where", "which", "who", "why", "is", "are", "does"];
+    if text.ends_with(['.', '?', '!', ':']) {
+        return text.to_owned();
     }
+    let first = text.split(' ').next().unwrap_or_default();
+    let mark = if QUESTIONS.contains(&first) && !text.contains('?') { '?' } else { '.' };
+    format!("{text}{mark}")
 }
 
 /// Jaccard likeness of two texts' sets of words, 0..=1.
@@ -422,9 +390,5 @@ pub(super) fn likeness(one: &str, other: &str) -> f64 {
     let (one, other) = (words(one), words(other));
     let shared = one.intersection(&other).count();
     let all = one.len() + other.len() - shared;
-    if all == 0 {
-        1.0
-    } else {
-        shared as f64 / all as f64
-    }
+    if all == 0 { 1.0 } else { shared as f64 / all as f64 }
 }

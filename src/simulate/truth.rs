@@ -141,11 +141,7 @@ pub enum SignalKind {
 
 impl Signal {
     pub(super) fn new(kind: SignalKind) -> Signal {
-        Signal {
-            kind,
-            turns: Vec::new(),
-            of: Vec::new(),
-        }
+        Signal { kind, turns: Vec::new(), of: Vec::new() }
     }
 }
 
@@ -179,11 +175,7 @@ pub(super) fn gather(
         world: world.clone(),
         effects: effects(world, population, &themes),
         themes,
-        users: population
-            .people
-            .iter()
-            .map(|person| of_user(world, lexicon, person))
-            .collect(),
+        users: population.people.iter().map(|person| of_user(world, lexicon, person)).collect(),
         conversations,
     }
 }
@@ -202,9 +194,7 @@ fn themes(world: &World, lexicon: &Lexicon, population: &Population) -> Vec<Them
         friction_planted: rates.friction,
         friction_realised: counts[at].1 as f64 / counts[at].0.max(1) as f64,
         return_effect: rates.return_effect,
-        first_week: crude(&population.people, |person| {
-            person.first_week.binary_search(&at).is_ok()
-        }),
+        first_week: crude(&population.people, |person| person.first_week.binary_search(&at).is_ok()),
     };
     world.themes.values().enumerate().map(theme).collect()
 }
@@ -221,24 +211,14 @@ fn effects(world: &World, population: &Population, themes: &[ThemeTruth]) -> Vec
         planted: theme.return_effect,
         first_week: theme.first_week,
     };
-    std::iter::once(friction)
-        .chain(acting.map(of_theme))
-        .collect()
+    std::iter::once(friction).chain(acting.map(of_theme)).collect()
 }
 
 fn of_user(world: &World, lexicon: &Lexicon, person: &Person) -> UserTruth {
     UserTruth {
         user_id: person.id.clone(),
-        level: world
-            .levels
-            .get(person.level)
-            .map(|level| level.name.clone())
-            .unwrap_or_default(),
-        tastes: person
-            .tastes
-            .iter()
-            .map(|&theme| lexicon.themes[theme].name.to_owned())
-            .collect(),
+        level: world.levels.get(person.level).map(|level| level.name.clone()).unwrap_or_default(),
+        tastes: person.tastes.iter().map(|&theme| lexicon.themes[theme].name.to_owned()).collect(),
         first_date: world.start + Duration::days(i64::from(person.arrival)),
         met_friction_in_first_week: person.met_friction,
         returned_w1: person.returned,
@@ -277,10 +257,7 @@ fn two_proportions(hits: [usize; 2], of: [usize; 2]) -> (f64, f64) {
     let pooled = (hits[0] + hits[1]) as f64 / (of[0] + of[1]) as f64;
     let error = (pooled * (1.0 - pooled) * (1.0 / of[0] as f64 + 1.0 / of[1] as f64)).sqrt();
     let difference = second - first;
-    (
-        difference,
-        if error > 0.0 { difference / error } else { 0.0 },
-    )
+    (difference, if error > 0.0 { difference / error } else { 0.0 })
 }
 
 #[cfg(test)]
@@ -291,10 +268,7 @@ mod tests {
     fn two_proportions_by_hand() {
         // 30 of 100 against 50 of 100: pooled 0.4, error sqrt(0.24 * 0.02) = 0.0693.
         let (difference, z) = two_proportions([30, 50], [100, 100]);
-        assert!(
-            (difference - 0.2).abs() < 1e-12 && (z - 2.8868).abs() < 1e-3,
-            "{difference} {z}"
-        );
+        assert!((difference - 0.2).abs() < 1e-12 && (z - 2.8868).abs() < 1e-3, "{difference} {z}");
         assert_eq!(two_proportions([0, 3], [0, 5]), (0.0, 0.0));
         assert_eq!(two_proportions([4, 5], [4, 5]), (0.0, 0.0));
     }

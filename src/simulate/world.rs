@@ -89,11 +89,7 @@ pub struct WorldError {
 
 impl fmt::Display for WorldError {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            out,
-            "{}: {} (hint: {})",
-            self.place, self.problem, self.hint
-        )
+        write!(out, "{}: {} (hint: {})", self.place, self.problem, self.hint)
     }
 }
 
@@ -150,14 +146,7 @@ impl Default for World {
 
 fn default_themes() -> BTreeMap<String, ThemeRates> {
     let rates = |&(name, traffic, friction, return_effect): &(&str, f64, f64, f64)| {
-        (
-            name.to_owned(),
-            ThemeRates {
-                traffic,
-                friction,
-                return_effect,
-            },
-        )
+        (name.to_owned(), ThemeRates { traffic, friction, return_effect })
     };
     DEFAULT_THEMES.iter().map(rates).collect()
 }
@@ -169,10 +158,7 @@ fn overlay<'de, D: Deserializer<'de>>(from: D) -> Result<BTreeMap<String, ThemeR
     for (name, change) in changes {
         let Some(rates) = themes.get_mut(&name) else {
             let known: Vec<&str> = Lexicon::names().collect();
-            let message = format!(
-                "unknown theme `{name}`; the themes are {}",
-                known.join(", ")
-            );
+            let message = format!("unknown theme `{name}`; the themes are {}", known.join(", "));
             return Err(serde::de::Error::custom(message));
         };
         rates.traffic = change.traffic.unwrap_or(rates.traffic);
@@ -189,17 +175,12 @@ impl World {
     /// On anything that is not TOML, unknown keys or themes, and values out of range.
     pub fn from_toml(text: &str) -> Result<World, WorldError> {
         let world: World = toml::from_str(text).map_err(|error| {
-            let line = error
-                .span()
-                .map(|span| text[..span.start].matches('\n').count() + 1);
+            let line = error.span().map(|span| text[..span.start].matches('\n').count() + 1);
             WorldError {
-                place: line.map_or_else(
-                    || "world file".to_owned(),
-                    |line| format!("world file, line {line}"),
-                ),
+                place: line
+                    .map_or_else(|| "world file".to_owned(), |line| format!("world file, line {line}")),
                 problem: error.message().to_owned(),
-                hint: "leave a key out to keep its default; dates and names are quoted strings"
-                    .to_owned(),
+                hint: "leave a key out to keep its default; dates and names are quoted strings".to_owned(),
             }
         })?;
         world.check()?;
@@ -209,12 +190,7 @@ impl World {
     /// Finds the first value out of range.
     fn check(&self) -> Result<(), WorldError> {
         within("days", f64::from(self.days), 14.0, 3650.0)?;
-        within(
-            "arrival_days",
-            f64::from(self.arrival_days),
-            1.0,
-            f64::from(self.days),
-        )?;
+        within("arrival_days", f64::from(self.arrival_days), 1.0, f64::from(self.days))?;
         within("friction_effect", self.friction_effect, -1.0, 1.0)?;
         let shares = [
             ("weekly_decay", self.weekly_decay),
@@ -234,19 +210,9 @@ impl World {
             within(&key("later_week"), level.later_week, 0.0, 50.0)?;
         }
         for (name, theme) in &self.themes {
-            within(
-                &format!("themes.{name}.traffic"),
-                theme.traffic,
-                0.0,
-                f64::MAX,
-            )?;
+            within(&format!("themes.{name}.traffic"), theme.traffic, 0.0, f64::MAX)?;
             within(&format!("themes.{name}.friction"), theme.friction, 0.0, 1.0)?;
-            within(
-                &format!("themes.{name}.return_effect"),
-                theme.return_effect,
-                -1.0,
-                1.0,
-            )?;
+            within(&format!("themes.{name}.return_effect"), theme.return_effect, -1.0, 1.0)?;
         }
         some_weight("levels", self.levels.iter().map(|level| level.share))?;
         some_weight("themes", self.themes.values().map(|theme| theme.traffic))
@@ -257,16 +223,8 @@ fn within(key: &str, value: f64, low: f64, high: f64) -> Result<(), WorldError> 
     if (low..=high).contains(&value) {
         return Ok(());
     }
-    let hint = if high == f64::MAX {
-        format!("{low} or more")
-    } else {
-        format!("from {low} to {high}")
-    };
-    Err(WorldError {
-        place: key.to_owned(),
-        problem: format!("{value} is out of range"),
-        hint,
-    })
+    let hint = if high == f64::MAX { format!("{low} or more") } else { format!("from {low} to {high}") };
+    Err(WorldError { place: key.to_owned(), problem: format!("{value} is out of range"), hint })
 }
 
 fn some_weight(key: &str, weights: impl Iterator<Item = f64>) -> Result<(), WorldError> {
@@ -296,14 +254,7 @@ mod tests {
     fn a_file_changes_only_what_it_names() {
         let world = World::from_toml("days = 60\n[themes.sql]\nfriction = 0.9").unwrap();
         assert_eq!((world.days, world.arrival_days), (60, 28));
-        assert_eq!(
-            world.themes["sql"],
-            ThemeRates {
-                traffic: 0.05,
-                friction: 0.9,
-                return_effect: 0.0
-            }
-        );
+        assert_eq!(world.themes["sql"], ThemeRates { traffic: 0.05, friction: 0.9, return_effect: 0.0 });
         assert_eq!(world.themes["login"], World::default().themes["login"]);
     }
 
@@ -311,11 +262,7 @@ mod tests {
     fn errors_say_place_and_problem() {
         let cases = [
             ("days = 42\ndayz = 3", "line 2", "dayz"),
-            (
-                "[themes.gardening]\nfriction = 0.1",
-                "world file",
-                "gardening",
-            ),
+            ("[themes.gardening]\nfriction = 0.1", "world file", "gardening"),
             ("typo_share = 1.5", "typo_share", "1.5"),
             ("days = 20\narrival_days = 21", "arrival_days", "21"),
             ("levels = []", "levels", "add up to 0"),
@@ -324,10 +271,7 @@ mod tests {
         ];
         for (text, place, problem) in cases {
             let error = World::from_toml(text).unwrap_err();
-            assert!(
-                error.place.contains(place) && error.problem.contains(problem),
-                "{text}: {error}"
-            );
+            assert!(error.place.contains(place) && error.problem.contains(problem), "{text}: {error}");
             assert!(!error.hint.is_empty());
         }
     }
@@ -335,9 +279,6 @@ mod tests {
     #[test]
     fn survives_its_own_json() {
         let json = serde_json::to_string(&World::default()).unwrap();
-        assert_eq!(
-            serde_json::from_str::<World>(&json).unwrap(),
-            World::default()
-        );
+        assert_eq!(serde_json::from_str::<World>(&json).unwrap(), World::default());
     }
 }

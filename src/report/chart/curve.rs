@@ -22,7 +22,7 @@ pub fn retention(points: &[CurvePoint], name: &str, largest: f64) -> String {
         format::percent(last.rate.interval.value),
         last.day
     );
-    let mut svg = open("curve", HEIGHT as u32 + 22, Some(&label));
+    let mut svg = open("curve", HEIGHT as u32 + 26, Some(&label));
     svg += &levels(&scale);
     svg += &lines(&shown, &scale, &days);
     for point in &shown {
@@ -51,7 +51,11 @@ impl Days {
         let kept = weeks.filter(|day| *day == self.first || (day % step == 0 && day - self.first > 3));
         let label = |day: u32| {
             let name = if day == self.first { format!("day {day}") } else { day.to_string() };
-            format!(r#"<text x="{}" y="{}" text-anchor="middle">{name}</text>"#, pct(self.at(day)), HEIGHT + 16.0)
+            format!(
+                r#"<text x="{}" y="{}" text-anchor="middle">{name}</text>"#,
+                pct(self.at(day)),
+                HEIGHT + 20.0
+            )
         };
         kept.map(label).collect()
     }

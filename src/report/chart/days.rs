@@ -33,7 +33,8 @@ pub fn columns(days: &[DayCount]) -> String {
             if height > 0.0 {
                 let y = super::trim(HEIGHT - height);
                 let (width, height) = (pct(column), super::trim(height));
-                svg += &format!(r#"<rect class="{class}" x="{x}" y="{y}" width="{width}" height="{height}"/>"#);
+                svg +=
+                    &format!(r#"<rect class="{class}" x="{x}" y="{y}" width="{width}" height="{height}"/>"#);
             }
         }
         svg += "</g>";

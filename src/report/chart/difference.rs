@@ -18,8 +18,12 @@ pub fn row(difference: &Interval, verdict: Verdict, scale: &Scale) -> String {
     let x = pct(scale.at(difference.value));
     svg += &match verdict {
         // Shapes stand in a nested SVG of no size: its origin is the only way to move them by percent.
-        Verdict::Worse => format!(r#"<svg x="{x}" y="11" overflow="visible"><path d="M-4.5-4.5h9v9h-9z"/></svg>"#),
-        Verdict::Better => format!(r#"<svg x="{x}" y="11" overflow="visible"><path d="M0-6l6 6-6 6-6-6z"/></svg>"#),
+        Verdict::Worse => {
+            format!(r#"<svg x="{x}" y="11" overflow="visible"><path d="M-4.5-4.5h9v9h-9z"/></svg>"#)
+        }
+        Verdict::Better => {
+            format!(r#"<svg x="{x}" y="11" overflow="visible"><path d="M0-6l6 6-6 6-6-6z"/></svg>"#)
+        }
         _ => format!(r#"<circle class="hollow" cx="{x}" cy="11" r="4"/>"#),
     };
     svg + "</svg>"

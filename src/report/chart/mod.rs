@@ -31,7 +31,7 @@ impl Scale {
 
     /// Symmetric about zero, so that the eye compares both sides.
     pub fn around_zero(largest: f64) -> Scale {
-        let step = round_step(largest.max(1e-6) / 2.0);
+        let step = round_step(largest.max(1e-6) / 3.0);
         let high = (largest / step - 1e-9).ceil().max(1.0) * step;
         Scale { low: -high, high, step }
     }
@@ -52,14 +52,20 @@ impl Scale {
     pub fn axis(&self, label: impl Fn(f64) -> String) -> String {
         let mut svg = open("axis", 18, None);
         let ticks = self.ticks();
-        for &tick in &ticks {
+        for (place, &tick) in ticks.iter().enumerate() {
             let x = self.at(tick);
+            // A phone has room for every second label only; ends and zero are never in between.
+            let class = if ticks.len() > 4 && place % 2 == 1 { r#" class="between""# } else { "" };
             let anchor = match x {
                 x if x < 1.0 => "start",
                 x if x > 99.0 => "end",
                 _ => "middle",
             };
-            svg += &format!(r#"<text x="{}" y="13" text-anchor="{anchor}">{}</text>"#, pct(x), escape_html(&label(tick)));
+            svg += &format!(
+                r#"<text{class} x="{}" y="13" text-anchor="{anchor}">{}</text>"#,
+                pct(x),
+                escape_html(&label(tick))
+            );
         }
         svg + "</svg>"
     }

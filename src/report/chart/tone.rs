@@ -7,11 +7,11 @@ use crate::report::text::escape_html;
 use crate::report::view::{ConversationPage, TurnView};
 
 /// Height in pixels: line above, signal ticks below.
-const HEIGHT: u32 = 58;
+const HEIGHT: u32 = 78;
 /// Height of "neither", from the top.
-const MIDDLE: f64 = 22.0;
+const MIDDLE: f64 = 31.0;
 /// Pixels from the middle to wholly negative or wholly positive.
-const REACH: f64 = 17.0;
+const REACH: f64 = 25.0;
 
 /// P(positive) - P(negative), -1..=1.
 pub fn balance(tone: [f32; 3]) -> f64 {
@@ -28,7 +28,8 @@ pub fn line(page: &ConversationPage) -> String {
     let step = 94.0 / page.turns.len().max(2).saturating_sub(1) as f64;
     let x = |place: usize| if page.turns.len() == 1 { 50.0 } else { 3.0 + place as f64 * step };
     let y = |tone: [f32; 3]| MIDDLE - REACH * balance(tone);
-    let mut svg = open("tone", HEIGHT, Some("Tone of the user's turns from first to last, positive above the line"));
+    let mut svg =
+        open("tone", HEIGHT, Some("Tone of the user's turns from first to last, positive above the line"));
     svg += &format!(r#"<line class="zero" x1="0" x2="100%" y1="{MIDDLE}" y2="{MIDDLE}"/>"#);
     for pair in toned.windows(2) {
         let ((from, tone_from), (to, tone_to)) = (pair[0], pair[1]);
@@ -64,7 +65,7 @@ fn dot(turn: &TurnView, tone: [f32; 3], x: f64, y: f64) -> String {
 fn tick(turn: &TurnView, x: f64) -> String {
     let names = turn.signals.iter().map(|name| signal_name(name)).collect::<Vec<_>>().join(", ");
     format!(
-        r#"<g class="cite"><title>Turn {}: {}</title><svg x="{}" y="50" overflow="visible"><path d="M0-6l5 8h-10z"/></svg></g>"#,
+        r#"<g class="cite"><title>Turn {}: {}</title><svg x="{}" y="71" overflow="visible"><path d="M0-7l5 5-5 5-5-5z"/></svg></g>"#,
         turn.index,
         escape_html(&names),
         pct(x)

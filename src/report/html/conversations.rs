@@ -78,7 +78,11 @@ struct TurnRow<'a> {
 }
 
 /// The transcripts of some conversations, one after another.
-pub(super) fn transcripts(templates: &Templates, report: &Report, ids: &[String]) -> Result<Value, minijinja::Error> {
+pub(super) fn transcripts(
+    templates: &Templates,
+    report: &Report,
+    ids: &[String],
+) -> Result<Value, minijinja::Error> {
     let mut html = String::new();
     for page in ids.iter().filter_map(|id| report.conversations.get(id)) {
         html += &templates.fill("conversation.html", Transcript::of(page))?.to_string();

@@ -4,7 +4,7 @@ use minijinja::Value;
 use serde::Serialize;
 
 use super::{Chip, markup};
-use crate::finding::{Evidence, Finding, FindingKind};
+use crate::finding::{Evidence, Finding};
 use crate::report::chart::{self, Scale};
 use crate::report::view::Report;
 use crate::report::{format, names, text};
@@ -28,14 +28,23 @@ struct FindingView<'a> {
     detail: &'a str,
     overturn: &'a str,
     chip: Chip,
-    theme: Option<u32>,
+    /// The theme and the signal it speaks of, where the page has them.
+    about: Vec<About>,
     outcome: &'a str,
+    meaning: Option<&'a str>,
     group: GroupRow,
     rest: GroupRow,
     axis: Value,
     difference: String,
     q: String,
     evidence: Vec<EvidenceView<'a>>,
+}
+
+/// A link to what a finding is about.
+#[derive(Serialize)]
+struct About {
+    name: String,
+    target: String,
 }
 
 /// One of the two groups compared.
@@ -49,7 +58,7 @@ struct GroupRow {
 
 #[derive(Serialize)]
 struct EvidenceView<'a> {
-    id: &'a str,
+    id: String,
     note: &'a str,
     /// Fragment; `None` when the conversation is not on the page.
     target: Option<String>,
@@ -63,16 +72,17 @@ struct TurnLink {
 }
 
 pub(super) fn view(report: &Report) -> Findings<'_> {
-    let mut all = report.findings.iter().enumerate().map(|(place, finding)| FindingView::of(report, finding, place));
+    let mut all =
+        report.findings.iter().enumerate().map(|(place, finding)| FindingView::of(report, finding, place));
     let shown = all.by_ref().take(SHOWN).collect();
     Findings { groups: [shown, all.collect()], cannot_tell: &report.cannot_tell }
 }
 
 impl<'a> FindingView<'a> {
-    fn of(report: &Report, finding: &'a Finding, place: usize) -> FindingView<'a> {
+    fn of(report: &'a Report, finding: &'a Finding, place: usize) -> FindingView<'a> {
         let largest = finding.group.interval.high.max(finding.rest.interval.high);
         let scale = Scale::from_zero(largest, 1.0);
-        let unit = unit(finding);
+        let unit = names::finding_unit(finding);
         let row = |name, rate, tone| GroupRow {
             name,
             plot: markup(chart::interval::bar(rate, &scale, tone)),
@@ -86,9 +96,14 @@ impl<'a> FindingView<'a> {
             detail: &finding.detail,
             overturn: &finding.overturn,
             chip: finding.verdict.into(),
-            theme: finding.theme.filter(|&id| report.themes.iter().any(|theme| theme.id == id)),
+            about: about(report, finding),
             outcome: &finding.outcome,
-            group: row(group_name(report, finding), &finding.group, names::verdict_class(finding.verdict)),
+            meaning: names::outcome_meaning(report, &finding.outcome),
+            group: row(
+                names::finding_group(report, finding),
+                &finding.group,
+                names::verdict_class(finding.verdict),
+            ),
             rest: row("everyone else".into(), &finding.rest, "rest"),
             axis: markup(scale.axis(chart::percent_tick)),
             difference: format::points(&finding.difference),
@@ -98,24 +113,11 @@ impl<'a> FindingView<'a> {
     }
 }
 
-/// What the rates of a finding count.
-pub(crate) fn unit(finding: &Finding) -> &'static str {
-    match finding.kind {
-        FindingKind::Retention => "users",
-        _ => "conversations",
-    }
-}
-
-/// The group's name as it stands beside its bar.
-pub(crate) fn group_name(report: &Report, finding: &Finding) -> String {
-    let theme = finding.theme.map(|id| names::theme_name(report, id));
-    let signal = finding.signal.as_deref().map(names::signal_name);
-    match (theme, signal, finding.kind) {
-        (Some(theme), _, _) => theme,
-        (None, Some(signal), FindingKind::Retention) => format!("users who met “{signal}”"),
-        (None, Some(signal), _) => signal,
-        (None, None, _) => "this group".into(),
-    }
+fn about(report: &Report, finding: &Finding) -> Vec<About> {
+    let theme = finding.theme.map(|id| names::exposure(report, &format!("theme:{id}")));
+    let signal = finding.signal.as_ref().map(|name| names::exposure(report, &format!("signal:{name}")));
+    let links = theme.into_iter().chain(signal);
+    links.filter_map(|exposure| Some(About { target: exposure.target?, name: exposure.name })).collect()
 }
 
 impl<'a> EvidenceView<'a> {
@@ -127,7 +129,7 @@ impl<'a> EvidenceView<'a> {
             TurnLink { index, target: is_shown.then(|| names::turn_target(id, index)) }
         };
         EvidenceView {
-            id,
+            id: text::one_line(id, 24),
             note: &evidence.note,
             target: page.map(|_| names::conversation_target(id)),
             turns: evidence.turns.iter().copied().map(link).collect(),

@@ -57,7 +57,11 @@ fn figures(overview: &Overview) -> Vec<Figure> {
         if overview.user_turns == 0 { "–".into() } else { format::percent(overview.negative_turn_share) };
     let figure = |label, value, note| Figure { label, value, note };
     vec![
-        figure("Conversations", format::count(overview.conversations), format::counted(overview.turns, "turn")),
+        figure(
+            "Conversations",
+            format::count(overview.conversations),
+            format::counted(overview.turns, "turn"),
+        ),
         figure("Users", users.0, users.1),
         figure(
             "Themes",
@@ -65,7 +69,11 @@ fn figures(overview: &Overview) -> Vec<Figure> {
             format!("{} in none", format::counted(overview.unassigned, "conversation")),
         ),
         figure("Went badly", bad, grades),
-        figure("Negative tone", negative, format!("of {}", format::counted(overview.user_turns, "user turn"))),
+        figure(
+            "Negative tone",
+            negative,
+            format!("of {}", format::counted(overview.user_turns, "user turn")),
+        ),
     ]
 }
 

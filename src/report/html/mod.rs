@@ -1,10 +1,12 @@
 //! The page: every section is a small view of the report, put into its own template.
 
 mod conversations;
+mod effects;
 mod findings;
 mod head;
 mod retention;
 mod signals;
+mod theme;
 mod themes;
 
 use minijinja::syntax::SyntaxConfig;
@@ -14,10 +16,6 @@ use serde::Serialize;
 
 use super::view::Report;
 use super::{RenderError, format, names, text};
-
-// The Markdown says these in the same words.
-pub(super) use findings::{group_name as finding_group, unit as finding_unit};
-pub(super) use retention::missing as missing_retention;
 
 /// Style sheet and script travel inside the page.
 const CSS: &str = include_str!("../templates/report.css");
@@ -105,7 +103,10 @@ fn markup(html: String) -> Value {
 /// The one way from a value to the page: everything but our own markup is tamed and escaped.
 fn write_escaped(output: &mut Output<'_>, _state: &mut State<'_, '_>, value: &Value) -> Result<(), Error> {
     if value.is_undefined() {
-        return Err(Error::new(minijinja::ErrorKind::UndefinedError, "a template prints a value that does not exist"));
+        return Err(Error::new(
+            minijinja::ErrorKind::UndefinedError,
+            "a template prints a value that does not exist",
+        ));
     }
     if value.is_none() {
         return Ok(());
@@ -128,6 +129,10 @@ struct Chip {
 
 impl From<crate::outcome::estimate::Verdict> for Chip {
     fn from(verdict: crate::outcome::estimate::Verdict) -> Chip {
-        Chip { class: names::verdict_class(verdict), mark: names::verdict_mark(verdict), word: verdict.as_str() }
+        Chip {
+            class: names::verdict_class(verdict),
+            mark: names::verdict_mark(verdict),
+            word: verdict.as_str(),
+        }
     }
 }

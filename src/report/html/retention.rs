@@ -3,8 +3,8 @@
 use minijinja::Value;
 use serde::Serialize;
 
-use super::{Chip, markup};
-use crate::outcome::effect::Effect;
+use super::effects::{Forest, forests};
+use super::markup;
 use crate::outcome::retention::{Cohort, CohortCell, RetentionTable};
 use crate::report::chart::{self, Scale};
 use crate::report::view::{Report, RetentionFacts};
@@ -60,52 +60,15 @@ struct Cell {
     incomplete: bool,
 }
 
-/// All effects on one outcome.
-#[derive(Serialize)]
-struct Forest<'a> {
-    outcome: &'a str,
-    meaning: Option<&'a str>,
-    axis: Value,
-    rows: Vec<EffectRow>,
-    told: usize,
-}
-
-#[derive(Serialize)]
-struct EffectRow {
-    kind: &'static str,
-    name: String,
-    target: Option<String>,
-    plot: Value,
-    difference: String,
-    exposed: String,
-    exposed_n: String,
-    unexposed: String,
-    unexposed_n: String,
-    ratio: Option<String>,
-    p: String,
-    q: String,
-    detectable: String,
-    chip: Chip,
-}
-
 pub(super) fn view(report: &Report) -> Retention<'_> {
     match &report.retention {
         Some(facts) => Retention { missing: None, facts: Some(Facts::of(report, facts)) },
-        None => Retention { missing: Some(missing(report)), facts: None },
-    }
-}
-
-/// Why a run says nothing about retention.
-pub(crate) fn missing(report: &Report) -> &'static str {
-    match (report.overview.users, &report.overview.first_date) {
-        (0, _) => "The export names no users, so nobody can be followed from one day to the next. Map a user id column in the configuration to get this section.",
-        (_, None) => "The conversations carry no times, so nobody can be followed from one day to the next. Map a time column in the configuration to get this section.",
-        _ => "This run computed no retention.",
+        None => Retention { missing: Some(names::missing_retention(report)), facts: None },
     }
 }
 
 impl<'a> Facts<'a> {
-    fn of(report: &Report, facts: &'a RetentionFacts) -> Facts<'a> {
+    fn of(report: &'a Report, facts: &'a RetentionFacts) -> Facts<'a> {
         let table = &facts.table;
         let scale = Scale::from_zero(largest(table.points.iter().map(|point| point.rate.interval.high)), 1.0);
         let points = table.points.iter().map(|point| PointRow {
@@ -139,7 +102,7 @@ fn curve(points: &[crate::outcome::retention::CurvePoint], name: &str) -> Value 
     markup(chart::curve::retention(points, name, high))
 }
 
-fn largest(values: impl Iterator<Item = f64>) -> f64 {
+pub(super) fn largest(values: impl Iterator<Item = f64>) -> f64 {
     values.fold(0.0, f64::max)
 }
 
@@ -159,55 +122,4 @@ fn cohort_rows(table: &RetentionTable, weeks: usize) -> Vec<CohortRow> {
         cells: (0..weeks).map(|week| cohort.cells.get(week).and_then(Option::as_ref).map(cell)).collect(),
     };
     table.cohorts.iter().map(row).collect()
-}
-
-/// One forest per outcome in the order outcomes first appear; rows from worst to best.
-fn forests<'a>(report: &Report, facts: &'a RetentionFacts) -> Vec<Forest<'a>> {
-    let mut outcomes: Vec<&str> = Vec::new();
-    for effect in &facts.effects {
-        if !outcomes.contains(&effect.outcome.as_str()) {
-            outcomes.push(&effect.outcome);
-        }
-    }
-    let ends = facts.effects.iter().flat_map(|effect| [effect.difference.low.abs(), effect.difference.high.abs()]);
-    // One scale for all outcomes: the same length means the same number of points everywhere.
-    let scale = Scale::around_zero(largest(ends).min(0.5));
-    let forest = |outcome: &'a str| {
-        let mut effects: Vec<&Effect> = facts.effects.iter().filter(|effect| effect.outcome == outcome).collect();
-        effects.sort_by(|a, b| a.difference.value.total_cmp(&b.difference.value).then(a.exposure.cmp(&b.exposure)));
-        Forest {
-            outcome,
-            meaning: facts.table.points.iter().find(|point| point.name == outcome).map(|point| point.meaning.as_str()),
-            axis: markup(scale.axis(chart::points_tick)),
-            told: effects.iter().filter(|effect| is_told(effect)).count(),
-            rows: effects.into_iter().map(|effect| EffectRow::of(report, effect, &scale)).collect(),
-        }
-    };
-    outcomes.into_iter().map(forest).collect()
-}
-
-fn is_told(effect: &Effect) -> bool {
-    effect.verdict != crate::outcome::estimate::Verdict::CannotTell
-}
-
-impl EffectRow {
-    fn of(report: &Report, effect: &Effect, scale: &Scale) -> EffectRow {
-        let exposure = names::exposure(report, &effect.exposure);
-        EffectRow {
-            kind: exposure.kind,
-            name: exposure.name,
-            target: exposure.target,
-            plot: markup(chart::difference::row(&effect.difference, effect.verdict, scale)),
-            difference: format::points(&effect.difference),
-            exposed: format::rate(&effect.exposed),
-            exposed_n: format::ratio_of(&effect.exposed),
-            unexposed: format::rate(&effect.unexposed),
-            unexposed_n: format::ratio_of(&effect.unexposed),
-            ratio: effect.ratio.as_ref().map(format::ratio),
-            p: format::p_value(effect.p),
-            q: format::q_statement(effect.q),
-            detectable: format!("{:.1} pts", effect.minimum_detectable * 100.0),
-            chip: effect.verdict.into(),
-        }
-    }
 }

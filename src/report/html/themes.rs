@@ -4,11 +4,11 @@ use minijinja::Value;
 use serde::Serialize;
 
 use super::conversations::{Homes, transcripts};
+use super::theme::ThemeSection;
 use super::{Chip, Templates, markup};
-use crate::outcome::effect::Effect;
 use crate::report::chart::{self, Scale};
+use crate::report::format;
 use crate::report::view::{Report, ThemeFacts};
-use crate::report::{format, names};
 
 /// Rows of the picture shown at once.
 const SHOWN: usize = 20;
@@ -30,7 +30,7 @@ struct Themes<'a> {
 
 /// A theme in the picture and in the table. `sort` values are plain numbers for the script.
 #[derive(Serialize)]
-struct ThemeRow<'a> {
+pub(super) struct ThemeRow<'a> {
     id: u32,
     name: &'a str,
     keywords: String,
@@ -40,6 +40,7 @@ struct ThemeRow<'a> {
     friction: f64,
     friction_step: usize,
     bad: String,
+    bad_lines: (String, String),
     bad_sort: f64,
     negative: f64,
     turns: String,
@@ -47,7 +48,7 @@ struct ThemeRow<'a> {
     share_bar: Value,
     bad_dot: Value,
     spark: Value,
-    effect: Option<String>,
+    effect_lines: Option<(String, String)>,
     effect_sort: Option<f64>,
     chip: Option<Chip>,
 }
@@ -59,15 +60,22 @@ struct Axes {
     overall_bad: Option<f64>,
 }
 
-pub(super) fn section(templates: &Templates, report: &Report, homes: &Homes) -> Result<Value, minijinja::Error> {
+pub(super) fn section(
+    templates: &Templates,
+    report: &Report,
+    homes: &Homes,
+) -> Result<Value, minijinja::Error> {
     let axes = Axes::of(report);
     let outcome = main_outcome(report);
-    let rows: Vec<ThemeRow<'_>> = report.themes.iter().map(|theme| ThemeRow::of(theme, &axes, outcome)).collect();
+    let rows: Vec<ThemeRow<'_>> =
+        report.themes.iter().map(|theme| ThemeRow::of(theme, &axes, outcome)).collect();
     let split = rows.len().min(SHOWN);
     let mut sections = String::new();
     for (theme, row) in report.themes.iter().zip(&rows) {
         let conversations = transcripts(templates, report, homes.in_theme(theme.id))?;
-        sections += &templates.fill("theme.html", ThemeSection::of(report, theme, row, conversations, homes))?.to_string();
+        sections += &templates
+            .fill("theme.html", ThemeSection::of(report, theme, row, conversations, homes))?
+            .to_string();
     }
     let view = Themes {
         groups: [rows[..split].iter().collect(), rows[split..].iter().collect()],
@@ -115,6 +123,7 @@ impl<'a> ThemeRow<'a> {
             friction: theme.friction,
             friction_step: chart::bar::friction_step(theme.friction),
             bad: format::rate(&theme.bad),
+            bad_lines: two_lines(&format::rate(&theme.bad)),
             bad_sort: theme.bad.interval.value,
             negative: theme.negative_turn_share,
             turns: format::median(theme.median_turns),
@@ -122,102 +131,15 @@ impl<'a> ThemeRow<'a> {
             share_bar: markup(chart::bar::share(theme.share, theme.friction, &axes.share)),
             bad_dot: markup(chart::interval::dot(&theme.bad, &axes.bad, "plain", axes.overall_bad)),
             spark: markup(chart::sparkline::line(&theme.weekly)),
-            effect: effect.map(|effect| format::points(&effect.difference)),
+            effect_lines: effect.map(|effect| two_lines(&format::points(&effect.difference))),
             effect_sort: effect.map(|effect| effect.difference.value),
             chip: effect.map(|effect| effect.verdict.into()),
         }
     }
 }
 
-/// What `theme.html` prints.
-#[derive(Serialize)]
-struct ThemeSection<'a> {
-    row: &'a ThemeRow<'a>,
-    keywords: &'a [String],
-    representative: &'a str,
-    bad_n: String,
-    signals: Vec<SignalShare<'a>>,
-    effects: Vec<EffectLine>,
-    conversations: Value,
-    shown: usize,
-    elsewhere: Vec<Link<'a>>,
-    is_first: bool,
-}
-
-#[derive(Serialize)]
-struct SignalShare<'a> {
-    name: &'a str,
-    share: f64,
-    everywhere: Option<f64>,
-    bar: Value,
-}
-
-#[derive(Serialize)]
-struct EffectLine {
-    outcome: String,
-    difference: String,
-    n: String,
-    q: String,
-    chip: Chip,
-}
-
-/// A conversation of this theme that stands in another section.
-#[derive(Serialize)]
-struct Link<'a> {
-    id: &'a str,
-    target: String,
-}
-
-impl<'a> ThemeSection<'a> {
-    fn of(
-        report: &'a Report,
-        theme: &'a ThemeFacts,
-        row: &'a ThemeRow<'a>,
-        conversations: Value,
-        homes: &Homes,
-    ) -> ThemeSection<'a> {
-        let here = homes.in_theme(theme.id);
-        let elsewhere = theme.examples.iter().filter(|id| report.conversations.contains_key(*id) && !here.contains(id));
-        ThemeSection {
-            row,
-            keywords: &theme.keywords,
-            representative: &theme.representative,
-            bad_n: format::ratio_of(&theme.bad),
-            signals: signal_shares(report, theme),
-            effects: theme.effects.iter().map(EffectLine::of).collect(),
-            conversations,
-            shown: here.len(),
-            elsewhere: elsewhere.map(|id| Link { id, target: names::conversation_target(id) }).collect(),
-            is_first: report.themes.first().is_some_and(|first| first.id == theme.id),
-        }
-    }
-}
-
-/// Most common first; the mark is the signal's share over all conversations.
-fn signal_shares<'a>(report: &Report, theme: &'a ThemeFacts) -> Vec<SignalShare<'a>> {
-    let scale = Scale::from_zero(1.0, 1.0);
-    let mut shares: Vec<SignalShare<'a>> = theme
-        .signals
-        .iter()
-        .filter(|(_, share)| **share > 0.0)
-        .map(|(name, &share)| {
-            let all = report.signals.iter().find(|signal| signal.name == *name);
-            let everywhere = all.map(|signal| signal.prevalence.interval.value);
-            SignalShare { name, share, everywhere, bar: markup(chart::bar::marked(share, everywhere, &scale)) }
-        })
-        .collect();
-    shares.sort_by(|a, b| b.share.total_cmp(&a.share).then(a.name.cmp(b.name)));
-    shares
-}
-
-impl EffectLine {
-    fn of(effect: &Effect) -> EffectLine {
-        EffectLine {
-            outcome: effect.outcome.clone(),
-            difference: format::points(&effect.difference),
-            n: format!("{} exposed, {} not", format::counted(effect.exposed.of, "user"), format::count(effect.unexposed.of)),
-            q: format::q_statement(effect.q),
-            chip: effect.verdict.into(),
-        }
-    }
+/// Estimate and interval apart, for narrow columns.
+fn two_lines(statement: &str) -> (String, String) {
+    let (estimate, interval) = statement.split_once(" (").unwrap_or((statement, ""));
+    (estimate.into(), interval.trim_end_matches(')').into())
 }

@@ -51,7 +51,7 @@
     };
     heads.forEach((head, column) => {
       if (head.dataset.kind === 'none') return;
-      const name = head.textContent.replace(/\u00ad/g, '');
+      const name = head.textContent;
       const button = document.createElement('button');
       button.type = 'button';
       button.append(...head.childNodes);

@@ -6,12 +6,11 @@ use chrono::DateTime;
 use chrono_tz::Tz;
 use datafusion::arrow::array::{Array, ArrayRef, AsArray, RecordBatch, StringArray};
 use datafusion::arrow::compute::cast;
-use datafusion::arrow::datatypes::{
-    DataType, Float64Type, TimeUnit, TimestampMillisecondType,
-};
+use datafusion::arrow::datatypes::{DataType, Float64Type, TimeUnit, TimestampMillisecondType};
 
-use super::activity::{ActivityColumns, ActivityError, Place, Sink, locate, no_time};
-use super::time::{epoch, local_time, parse_time, plausible};
+use super::super::Place;
+use super::super::time::{epoch, local_time, parse_time, plausible};
+use super::{ActivityColumns, ActivityError, Sink, locate, no_time};
 use crate::table::{TableError, batches, text_at};
 
 type Moment = (DateTime<chrono::Utc>, bool);
@@ -26,8 +25,7 @@ pub(super) fn read_parquet(
     let mut line = 0;
     for batch in batches(path)? {
         let batch = batch?;
-        let present: Vec<String> =
-            batch.schema().fields().iter().map(|field| field.name().clone()).collect();
+        let present: Vec<String> = batch.schema().fields().iter().map(|field| field.name().clone()).collect();
         let (user, at, event) = locate(path, columns, &present)?;
         let users = words(path, &batch, user)?;
         let times = Times::of(path, &batch, at)?;
@@ -108,27 +106,27 @@ impl Times {
             Times::Words(column) => column,
         };
         if column.is_null(row) {
-            return Err(no_time(""));
+            return Err(no_time(true));
         }
         match self {
             Times::Instants(column) => {
                 let millis = column.as_primitive::<TimestampMillisecondType>().value(row);
                 let at = DateTime::from_timestamp_millis(millis).and_then(plausible);
-                at.map(|at| (at, false)).ok_or_else(|| no_time(&millis.to_string()))
+                at.map(|at| (at, false)).ok_or_else(|| no_time(false))
             }
             Times::Local(column) => {
                 let millis = column.as_primitive::<TimestampMillisecondType>().value(row);
                 let naive = DateTime::from_timestamp_millis(millis).map(|at| at.naive_utc());
                 let at = naive.and_then(|naive| local_time(naive, zone)).and_then(plausible);
-                at.map(|at| (at, true)).ok_or_else(|| no_time(&millis.to_string()))
+                at.map(|at| (at, true)).ok_or_else(|| no_time(false))
             }
             Times::Numbers(column) => {
                 let number = column.as_primitive::<Float64Type>().value(row);
-                epoch(number).map(|at| (at, false)).ok_or_else(|| no_time(&number.to_string()))
+                epoch(number).map(|at| (at, false)).ok_or_else(|| no_time(false))
             }
             Times::Words(column) => {
                 let stamp = column.value(row);
-                parse_time(stamp, zone).ok_or_else(|| no_time(stamp))
+                parse_time(stamp, zone).ok_or_else(|| no_time(stamp.trim().is_empty()))
             }
         }
     }

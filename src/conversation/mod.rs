@@ -1,5 +1,7 @@
 //! The plain types everything else speaks of: a conversation, its turns, who said them and when.
 
+pub mod cue;
+
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};

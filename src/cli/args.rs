@@ -1,0 +1,245 @@
+//! Commands and options, as typed.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// What people come to your LLM product for, where it breaks, and what happens to them afterwards.
+///
+/// Reads a night's export of conversations, on this machine, without a network, and writes one page.
+#[derive(Debug, Parser)]
+#[command(name = "undertone", version, propagate_version = true, max_term_width = 100)]
+pub struct Cli {
+    #[command(flatten)]
+    pub(super) global: Global,
+    #[command(subcommand)]
+    pub(super) command: Command,
+}
+
+/// Options of every command.
+#[derive(Debug, Args)]
+pub struct Global {
+    /// Print nothing but data and errors.
+    #[arg(short, long, global = true)]
+    pub quiet: bool,
+    /// Log what is done (twice: in detail). Conversation text is never logged.
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    pub verbose: u8,
+    /// No progress bars.
+    #[arg(long, global = true)]
+    pub no_progress: bool,
+    /// Worker threads; 0 for one per core. Changes no result.
+    #[arg(long, global = true, default_value_t = 0, value_name = "N")]
+    pub threads: usize,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Simulate a product's month, analyse it, and print the findings.
+    Demo(Demo),
+    /// Write a commented undertone.toml.
+    Init(Init),
+    /// Check config and inputs, and show what would be read.
+    Check(Inputs),
+    /// Analyse an export and publish a run directory.
+    Run(Inputs),
+    /// Print a run's report.
+    Report(Report),
+    /// Show a run's themes, a theme, a conversation or a user.
+    Show(Show),
+    /// Write simulated conversations and activity, with the truth beside them.
+    Simulate(Simulate),
+    /// Turn texts into vectors.
+    Embed(Embed),
+    /// The sentence-transformer: list, fetch, verify; train the tone head.
+    Model(Model),
+    /// Score the program against labelled data.
+    Evaluate(Evaluate),
+}
+
+/// `demo`
+#[derive(Debug, Args)]
+pub struct Demo {
+    /// Folder for the simulated data and the run.
+    #[arg(long, default_value = "undertone-demo", value_name = "DIR")]
+    pub out: PathBuf,
+    /// Seed of the simulation.
+    #[arg(long, default_value_t = 42)]
+    pub seed: u64,
+    /// Conversations to simulate.
+    #[arg(long, default_value_t = 2000, value_name = "N")]
+    pub conversations: usize,
+}
+
+/// `init`
+#[derive(Debug, Args)]
+pub struct Init {
+    /// File to write; `-` prints it.
+    #[arg(default_value = "undertone.toml")]
+    pub file: PathBuf,
+    /// Overwrite an existing file.
+    #[arg(long)]
+    pub force: bool,
+}
+
+/// `run` and `check`
+#[derive(Debug, Args)]
+pub struct Inputs {
+    /// The config; without it undertone.toml if there is one, else defaults.
+    #[arg(short, long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Files or patterns of conversations, in place of the config's.
+    #[arg(long, value_name = "GLOB", num_args = 1..)]
+    pub conversations: Vec<String>,
+    /// The activity table (CSV or Parquet: user_id, at).
+    #[arg(long, value_name = "FILE")]
+    pub activity: Option<PathBuf>,
+    /// Folder of run directories.
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+    /// First date used (YYYY-MM-DD).
+    #[arg(long, value_name = "DATE")]
+    pub since: Option<String>,
+    /// Last date used.
+    #[arg(long, value_name = "DATE")]
+    pub until: Option<String>,
+    /// Print the result as JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Form of a report.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// The page.
+    Html,
+    /// Markdown.
+    Md,
+    /// Everything, for programs.
+    Json,
+}
+
+/// `report`
+#[derive(Debug, Args)]
+pub struct Report {
+    /// Run directory, e.g. runs/latest.
+    pub run: PathBuf,
+    /// Form of the report.
+    #[arg(long, value_enum, default_value = "md")]
+    pub format: Format,
+}
+
+/// `show`
+#[derive(Debug, Args)]
+pub struct Show {
+    /// Run directory, e.g. runs/latest.
+    pub run: PathBuf,
+    /// A theme's number or name, a conversation id, or a user id; without it, all themes.
+    pub what: Option<String>,
+    /// Print as JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `simulate`
+#[derive(Debug, Args)]
+pub struct Simulate {
+    /// How many conversations.
+    #[arg(long, value_name = "N")]
+    pub conversations: usize,
+    /// Seed.
+    #[arg(long, default_value_t = 42)]
+    pub seed: u64,
+    /// TOML that changes the simulated world.
+    #[arg(long, value_name = "FILE")]
+    pub world: Option<PathBuf>,
+    /// Folder for conversations.jsonl, activity.csv and truth.json.
+    #[arg(long, value_name = "DIR")]
+    pub out: PathBuf,
+}
+
+/// `embed`
+#[derive(Debug, Args)]
+pub struct Embed {
+    /// One text a line, or JSON Lines with `text`; `-` reads standard input.
+    #[arg(long, default_value = "-", value_name = "FILE")]
+    pub input: PathBuf,
+    /// `.parquet` (f32 vectors) or JSON Lines; `-` writes JSON Lines to standard output.
+    #[arg(long, default_value = "-", value_name = "FILE")]
+    pub out: PathBuf,
+    /// `bundled`, or a model folder.
+    #[arg(long, default_value = "bundled")]
+    pub model: String,
+}
+
+/// `model`
+#[derive(Debug, Args)]
+pub struct Model {
+    #[command(subcommand)]
+    pub action: ModelAction,
+}
+
+/// What to do with models.
+#[derive(Debug, Subcommand)]
+pub enum ModelAction {
+    /// The models this binary has.
+    List,
+    /// Check the model's files against their recorded hashes.
+    Verify {
+        /// `bundled`, or a model folder.
+        #[arg(default_value = "bundled")]
+        model: String,
+    },
+    /// Download a sentence-transformer from the hub (feature `hub`).
+    Fetch {
+        /// Hub id, e.g. sentence-transformers/all-MiniLM-L6-v2.
+        id: String,
+        /// Revision: a commit hash, so that the files stay the same.
+        #[arg(long, default_value = "main")]
+        revision: String,
+        /// Folder to put the files in.
+        #[arg(long, value_name = "DIR")]
+        out: PathBuf,
+    },
+    /// Train the tone head from labelled texts, print its scores, write it.
+    TrainTone {
+        /// CSV with text, label (negative, neutral, positive) and split (train, dev, test).
+        data: PathBuf,
+        /// Folder for head.safetensors.
+        #[arg(long, default_value = "models/tone", value_name = "DIR")]
+        out: PathBuf,
+    },
+}
+
+/// What to score.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Subject {
+    /// Themes against labels of texts or conversations.
+    Themes,
+}
+
+/// `evaluate`
+#[derive(Debug, Args)]
+pub struct Evaluate {
+    /// What to score.
+    #[arg(value_enum)]
+    pub subject: Subject,
+    /// CSV or JSON Lines with `text` and the label, or conversations with the label under `labels`.
+    pub file: PathBuf,
+    /// Name of the label column or key.
+    #[arg(long, default_value = "label")]
+    pub label: String,
+    /// Only rows whose `split` is this.
+    #[arg(long)]
+    pub split: Option<String>,
+    /// Number of themes; never given unless this is.
+    #[arg(long)]
+    pub k: Option<usize>,
+    /// The config whose `[themes]` and `seed` to use.
+    #[arg(short, long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Print one JSON object.
+    #[arg(long)]
+    pub json: bool,
+}

@@ -1,0 +1,162 @@
+//! `undertone check`: config and inputs, every problem at once, and the first conversations as
+//! understood.
+
+use std::collections::BTreeMap;
+
+use super::args::Inputs;
+use super::printer::tame;
+use super::{CliError, Session, run::config};
+use crate::config::{Plan, Problem, Problems};
+use crate::conversation::Conversation;
+use crate::embed::Model;
+use crate::progress::Progress;
+use crate::read::activity::read_activity;
+use crate::read::{Oddity, Place, ReadError, Reject, Sink, SourceFile, expand, read_file};
+
+/// Conversations and rejects shown.
+const SHOWN: usize = 3;
+
+pub fn run(args: &Inputs, session: &Session) -> Result<(), CliError> {
+    let plan = config(args)?.plan()?;
+    let mut problems = Vec::new();
+    let mut seen = Seen::default();
+    for pattern in &plan.conversations {
+        match expand(std::slice::from_ref(pattern)) {
+            Ok(files) => files.iter().for_each(|file| inspect(file, &plan, &mut seen, &mut problems, session)),
+            Err(error) => problems.push(Problem::new("input.conversations", error.to_string(), "")),
+        }
+    }
+    check_share(&plan, &seen, &mut problems);
+    check_activity(&plan, &mut problems, session);
+    if let Err(error) = Model::load(&plan.model) {
+        problems.push(Problem::new("embed.model", error.to_string(), ""));
+    }
+    if !problems.is_empty() {
+        let problems = Problems(problems);
+        return Err(CliError::BadInput(format!("{} problem(s):\n{problems}", problems.0.len())));
+    }
+    print(&seen, args.json, session);
+    Ok(())
+}
+
+#[derive(Default)]
+struct Seen {
+    files: BTreeMap<String, (String, u64)>,
+    conversations: u64,
+    turns: u64,
+    users: std::collections::BTreeSet<String>,
+    undated: u64,
+    rejected: u64,
+    first: Vec<Conversation>,
+    rejects: Vec<Reject>,
+    oddities: BTreeMap<Oddity, u64>,
+}
+
+impl Sink for Seen {
+    fn conversation(&mut self, _: Place, conversation: Conversation) -> Result<(), ReadError> {
+        self.conversations += 1;
+        self.turns += conversation.turns.len() as u64;
+        self.undated += u64::from(conversation.started_at.is_none());
+        if let Some(user) = &conversation.user_id {
+            self.users.insert(user.clone());
+        }
+        if self.first.len() < SHOWN {
+            self.first.push(conversation);
+        }
+        Ok(())
+    }
+
+    fn reject(&mut self, reject: Reject) -> Result<(), ReadError> {
+        self.rejected += u64::from(!reject.is_cut_off());
+        if self.rejects.len() < SHOWN {
+            self.rejects.push(reject);
+        }
+        Ok(())
+    }
+
+    fn oddity(&mut self, oddity: Oddity) {
+        *self.oddities.entry(oddity).or_default() += 1;
+    }
+
+    fn consumed(&mut self, _: u64) {}
+}
+
+fn inspect(file: &SourceFile, plan: &Plan, seen: &mut Seen, problems: &mut Vec<Problem>, session: &Session) {
+    let name = file.path.display().to_string();
+    session.progress.begin("check", None, "files");
+    let before = seen.conversations;
+    match read_file(file, &plan.read, seen) {
+        Ok(format) => {
+            let format = format.map_or("no record", |f| f.name()).to_owned();
+            seen.files.insert(name.clone(), (format, seen.conversations - before));
+        }
+        Err(error) => problems.push(Problem::new(&name, error.to_string(), "")),
+    }
+    session.progress.finish(&name);
+}
+
+fn check_share(plan: &Plan, seen: &Seen, problems: &mut Vec<Problem>) {
+    let records = seen.conversations + seen.rejected;
+    if records > 0 && seen.rejected as f64 > plan.max_reject_share * records as f64 {
+        let first: Vec<String> =
+            seen.rejects.iter().map(|r| format!("{}:{}: {}", r.file, r.line, r.reason)).collect();
+        let text = format!("{} of {records} records cannot be used; the first: {}", seen.rejected, first.join("; "));
+        problems.push(Problem::new("input.conversations", text, "raise [input] max_reject_share to go on without them"));
+    }
+    if seen.conversations == 0 && problems.is_empty() {
+        problems.push(Problem::new("input.conversations", "not one conversation in these files", ""));
+    }
+}
+
+fn check_activity(plan: &Plan, problems: &mut Vec<Problem>, session: &Session) {
+    let Some(path) = &plan.activity else { return };
+    let scratch = std::env::temp_dir().join(format!("undertone-check-{}.parquet", std::process::id()));
+    let mut rejected = 0_u64;
+    let mut count = |_: Reject| rejected += 1;
+    let read = read_activity(path, &plan.activity_columns, plan.zone, &scratch, &mut count, &Progress::silent());
+    let _ = std::fs::remove_file(&scratch);
+    match read {
+        Ok(found) => {
+            let (rows, users) = (found.rows, found.users);
+            session.printer.say(&format!("activity: {rows} rows of {users} users, {rejected} rejected"));
+        }
+        Err(error) => problems.push(Problem::new("input.activity", error.to_string(), "")),
+    }
+}
+
+fn print(seen: &Seen, json: bool, session: &Session) {
+    let printer = &session.printer;
+    if json {
+        let oddities: BTreeMap<&str, u64> = seen.oddities.iter().map(|(o, n)| (o.name(), *n)).collect();
+        let facts = serde_json::json!({
+            "files": seen.files.iter().map(|(name, (format, n))| serde_json::json!({"file": name, "format": format, "conversations": n})).collect::<Vec<_>>(),
+            "conversations": seen.conversations, "turns": seen.turns, "users": seen.users.len(),
+            "undated": seen.undated, "rejected": seen.rejected, "oddities": oddities,
+        });
+        printer.data(&facts.to_string());
+        return;
+    }
+    for (name, (format, conversations)) in &seen.files {
+        printer.data(&format!("{name}: {conversations} conversations, format {format}"));
+    }
+    printer.data(&format!(
+        "{} conversations, {} turns, {} users, {} without a date, {} records rejected",
+        seen.conversations, seen.turns, seen.users.len(), seen.undated, seen.rejected
+    ));
+    for (oddity, count) in &seen.oddities {
+        printer.data(&format!("{}: {count} ({})", oddity.name(), oddity.meaning()));
+    }
+    for reject in &seen.rejects {
+        printer.data(&format!("rejected {}:{}: {}", reject.file, reject.line, reject.reason));
+    }
+    for conversation in &seen.first {
+        printer.data("");
+        let user = conversation.user_id.as_deref().unwrap_or("unknown user");
+        let start = conversation.started_at.map_or_else(|| "undated".into(), |at| at.to_rfc3339());
+        printer.data(&tame(&format!("{}  {user}  {start}", conversation.id)));
+        for turn in conversation.turns.iter().take(4) {
+            let text: String = turn.text.chars().take(90).collect();
+            printer.data(&format!("  {:<9} {}", turn.role.as_str(), tame(&text).replace('\n', " ")));
+        }
+    }
+}

@@ -1,0 +1,130 @@
+//! Exposures after which users came back less, or more; and those of which nobody can tell.
+
+use std::collections::BTreeMap;
+
+use super::{Finding, FindingKind, percent, score, span};
+use crate::outcome::effect::Effect;
+use crate::outcome::estimate::Verdict;
+
+/// What retention findings are made from.
+pub struct RetentionInput<'a> {
+    /// Every comparison.
+    pub effects: &'a [Effect],
+    /// Outcome name to its meaning in words.
+    pub meanings: &'a BTreeMap<String, String>,
+    /// Theme number to its name.
+    pub names: &'a BTreeMap<u32, String>,
+    /// L, days in which exposure was looked for.
+    pub window_days: u32,
+}
+
+impl RetentionInput<'_> {
+    fn theme(&self, effect: &Effect) -> Option<u32> {
+        effect.exposure.strip_prefix("theme:")?.parse().ok()
+    }
+
+    /// Who the exposed users are, in words.
+    fn who(&self, effect: &Effect) -> String {
+        let window = format!("in their first {} days", self.window_days);
+        match effect.exposure.split_once(':') {
+            Some(("theme", id)) => {
+                let name = id.parse().ok().and_then(|id: u32| self.names.get(&id));
+                format!("Users who came with “{}” {window}", name.map_or(id, String::as_str))
+            }
+            Some(("signal", kind)) => format!("Users with a conversation marked {kind} {window}"),
+            Some(("grade", grade)) => format!("Users with a {grade} conversation {window}"),
+            _ => format!("Users exposed to {} {window}", effect.exposure),
+        }
+    }
+
+    fn meaning(&self, effect: &Effect) -> String {
+        self.meanings.get(&effect.outcome).cloned().unwrap_or_else(|| effect.outcome.clone())
+    }
+}
+
+/// One finding for each exposure whose effect can be told from noise: that of its clearest outcome.
+pub fn retention_findings(input: &RetentionInput<'_>) -> Vec<Finding> {
+    let mut best: BTreeMap<&str, Finding> = BTreeMap::new();
+    let clear = |effect: &&Effect| matches!(effect.verdict, Verdict::Worse | Verdict::Better);
+    for effect in input.effects.iter().filter(clear) {
+        let finding = state(input, effect);
+        let known = best.get(effect.exposure.as_str());
+        if known.is_none_or(|known| finding.score > known.score) {
+            best.insert(&effect.exposure, finding);
+        }
+    }
+    best.into_values().collect()
+}
+
+fn state(input: &RetentionInput<'_>, effect: &Effect) -> Finding {
+    let Effect { exposed, unexposed, difference, .. } = effect;
+    let direction = if effect.verdict == Verdict::Worse { "less often" } else { "more often" };
+    let reach = exposed.of as f64 / (exposed.of + unexposed.of).max(1) as f64;
+    let meaning = input.meaning(effect);
+    Finding {
+        id: format!("{}-{}", effect.exposure.replace(':', "-"), effect.outcome.to_lowercase().replace('+', "plus")),
+        kind: FindingKind::Retention,
+        headline: format!(
+            "{} return {direction}: {} were {meaning}, against {} of the others",
+            input.who(effect),
+            percent(exposed.interval.value),
+            percent(unexposed.interval.value)
+        ),
+        detail: format!(
+            "{}: {} of {} users (95 % interval {}), others {} of {} ({}). An association, not adjusted for how \
+             heavy a user was anyway.",
+            effect.outcome,
+            exposed.count,
+            exposed.of,
+            span(&exposed.interval),
+            unexposed.count,
+            unexposed.of,
+            span(&unexposed.interval)
+        ),
+        verdict: effect.verdict,
+        theme: input.theme(effect),
+        signal: effect.exposure.strip_prefix("signal:").map(str::to_owned),
+        outcome: effect.outcome.clone(),
+        group: *exposed,
+        rest: *unexposed,
+        difference: *difference,
+        q: effect.q,
+        score: score(difference, effect.q, reach),
+        evidence: Vec::new(),
+        overturn: "The difference going away among users who are equally active, or in the next cohort; an \
+                   experiment would settle it."
+            .to_owned(),
+    }
+}
+
+/// Most comparisons that are listed as undecided.
+const MOST: usize = 8;
+
+/// A sentence for each of the largest exposures about which nothing can be said.
+pub fn undecided(input: &RetentionInput<'_>) -> Vec<String> {
+    let mut open: Vec<&Effect> =
+        input.effects.iter().filter(|effect| effect.verdict == Verdict::CannotTell).collect();
+    open.sort_by(|a, b| b.exposed.of.cmp(&a.exposed.of).then_with(|| (&a.exposure, &a.outcome).cmp(&(&b.exposure, &b.outcome))));
+    let mut told: Vec<&str> = Vec::new();
+    let mut sentences = Vec::new();
+    for effect in open {
+        if told.contains(&effect.exposure.as_str()) || sentences.len() == MOST {
+            continue;
+        }
+        told.push(&effect.exposure);
+        let points = |value: f64| format!("{:+.0}", value * 100.0).replace('-', "−");
+        sentences.push(format!(
+            "{}: whether they are {} more or less often than others ({} points, 95 % interval {} to {}; {} against {} \
+             users). A difference of {:.0} points or more would have shown.",
+            input.who(effect),
+            input.meaning(effect),
+            points(effect.difference.value),
+            points(effect.difference.low),
+            points(effect.difference.high),
+            effect.exposed.of,
+            effect.unexposed.of,
+            effect.minimum_detectable * 100.0
+        ));
+    }
+    sentences
+}

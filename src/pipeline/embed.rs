@@ -1,0 +1,266 @@
+//! Stage `embed`: every distinct user text once through the encoder, its vector and its tone.
+
+use std::collections::HashSet;
+use std::path::Path;
+use std::sync::Arc;
+
+use datafusion::arrow::array::{
+    Array, ArrayRef, AsArray, BooleanArray, Float32Array, Int32Array, RecordBatch, StringArray, StructArray,
+    TimestampMillisecondArray,
+};
+use datafusion::arrow::datatypes::{
+    DataType, Field, Fields, Float32Type, Int32Type, SchemaRef,
+};
+use datafusion::common::DataFusionError;
+use serde::{Deserialize, Serialize};
+
+use super::PipelineError;
+use super::rows::{TurnLists, instant, vector_type, vectors_column};
+use crate::conversation::Role;
+use crate::embed::{EmbedError, Embedder};
+use crate::engine::{Engine, RowFunction, row_error};
+use crate::progress::Progress;
+use crate::run::RunDraft;
+use crate::table::{TableWriter, batches, column, numbers, schema, text};
+use crate::tone::ToneHead;
+
+/// Texts handed to the encoder at once: enough to fill batches of equal length, few enough for a
+/// bar that moves.
+const CHUNK_TEXTS: usize = 256;
+
+/// What embedding found.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct EncodedFacts {
+    /// All turns.
+    pub turns: u64,
+    /// User turns with text.
+    pub user_turns: u64,
+    /// Distinct texts among them.
+    pub texts: u64,
+    /// Tokens of the distinct texts.
+    pub tokens: u64,
+    /// Texts of which the middle was left out.
+    pub shortened: u64,
+    /// User turns whose most probable tone is negative.
+    pub negative_turns: u64,
+    /// Values of a vector.
+    pub dimensions: usize,
+}
+
+/// Reads `staging/conversations.parquet`; leaves `embeddings/texts.parquet` and `turns/`.
+pub fn run<E: Embedder + 'static>(
+    engine: &Engine,
+    encoder: impl FnOnce() -> Result<E, EmbedError>,
+    tone: ToneHead,
+    draft: &RunDraft,
+    progress: &Progress,
+) -> Result<(u64, EncodedFacts), PipelineError> {
+    let mut facts = flatten(draft)?;
+    let encoder = encoder()?;
+    let dimensions = encoder.dimensions();
+    facts.dimensions = dimensions;
+    engine.register_function(encode_function(Arc::new(encoder), tone, progress.clone()));
+    engine.register("texts_read", &draft.path("staging/texts.parquet"))?;
+    progress.begin("embed", Some(facts.texts), "texts");
+    let by_length = draft.path("staging/texts_by_length.parquet");
+    engine.write("SELECT text_id, text FROM texts_read ORDER BY octet_length(text), text_id", &by_length)?;
+    engine.register("texts_by_length", &by_length)?;
+    let output = draft.path("embeddings/texts.parquet");
+    let mut writer = TableWriter::create(&output, texts_schema(dimensions))?;
+    let sql = "SELECT text_id, encode(text) AS encoded FROM texts_by_length ORDER BY text_id";
+    engine.for_each(sql, |batch| {
+        let encoded = column(&batch, "encoded")?.as_struct();
+        facts.tokens += sum(encoded.column(1).as_primitive::<Int32Type>());
+        facts.shortened += encoded.column(2).as_boolean().true_count() as u64;
+        let mut columns = vec![column(&batch, "text_id")?.clone()];
+        columns.extend(encoded.columns().iter().cloned());
+        Ok(writer.write_columns(columns)?)
+    })?;
+    writer.finish()?;
+    progress.finish(&format!("{} distinct texts of {} user turns, {} tokens", facts.texts, facts.user_turns, facts.tokens));
+    facts.negative_turns = write_turns(engine, draft)?;
+    Ok((facts.texts, facts))
+}
+
+fn sum(values: &Int32Array) -> u64 {
+    values.values().iter().map(|v| *v as u64).sum()
+}
+
+/// One row per turn, and one row per distinct user text.
+fn flatten(draft: &RunDraft) -> Result<EncodedFacts, PipelineError> {
+    let mut turns = TableWriter::create(&draft.path("staging/turns.parquet"), flat_schema())?;
+    let mut texts = TableWriter::create(&draft.path("staging/texts.parquet"), read_schema())?;
+    let (mut seen, mut facts) = (HashSet::new(), EncodedFacts::default());
+    for batch in batches(&draft.path("staging/conversations.parquet"))? {
+        let batch = batch?;
+        let ids = text(&batch, "conversation_id")?;
+        let lists = TurnLists::new(column(&batch, "turns")?).map_err(crate::engine::EngineError::from)?;
+        let mut flat = FlatTurns::default();
+        let mut fresh: (Vec<String>, Vec<String>) = Default::default();
+        for row in 0..batch.num_rows() {
+            for (index, turn) in lists.row(row).iter().enumerate() {
+                facts.turns += 1;
+                let normal = normalise(turn.text);
+                let text_id = (turn.role == Role::User && !normal.is_empty()).then(|| {
+                    facts.user_turns += 1;
+                    let hash = blake3::hash(normal.as_bytes());
+                    let id = hash.to_hex()[..32].to_owned();
+                    if seen.insert(<[u8; 16]>::try_from(&hash.as_bytes()[..16]).unwrap_or_default()) {
+                        fresh.0.push(id.clone());
+                        fresh.1.push(normal);
+                    }
+                    id
+                });
+                flat.push(ids.value(row), index, turn, text_id);
+            }
+        }
+        facts.texts += fresh.0.len() as u64;
+        turns.write_columns(flat.columns())?;
+        texts.write_columns(vec![Arc::new(StringArray::from(fresh.0)), Arc::new(StringArray::from(fresh.1))])?;
+    }
+    turns.finish()?;
+    texts.finish()?;
+    Ok(facts)
+}
+
+/// A text as the encoder reads it: runs of white space are one space.
+pub fn normalise(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<&str>>().join(" ")
+}
+
+#[derive(Default)]
+struct FlatTurns<'a> {
+    ids: Vec<&'a str>,
+    indices: Vec<i32>,
+    roles: Vec<&'a str>,
+    texts: Vec<&'a str>,
+    times: Vec<Option<i64>>,
+    text_ids: Vec<Option<String>>,
+}
+
+impl<'a> FlatTurns<'a> {
+    fn push(&mut self, id: &'a str, index: usize, turn: &super::rows::TurnRow<'a>, text_id: Option<String>) {
+        self.ids.push(id);
+        self.indices.push(index as i32);
+        self.roles.push(turn.role.as_str());
+        self.texts.push(turn.text);
+        self.times.push(turn.at);
+        self.text_ids.push(text_id);
+    }
+
+    fn columns(self) -> Vec<ArrayRef> {
+        vec![
+            Arc::new(StringArray::from(self.ids)),
+            Arc::new(Int32Array::from(self.indices)),
+            Arc::new(StringArray::from(self.roles)),
+            Arc::new(StringArray::from(self.texts)),
+            Arc::new(TimestampMillisecondArray::from(self.times).with_timezone("UTC")),
+            Arc::new(StringArray::from(self.text_ids)),
+        ]
+    }
+}
+
+fn flat_schema() -> SchemaRef {
+    schema(vec![
+        Field::new("conversation_id", DataType::Utf8, false),
+        Field::new("turn", DataType::Int32, false),
+        Field::new("role", DataType::Utf8, false),
+        Field::new("text", DataType::Utf8, false),
+        Field::new("at", instant(), true),
+        Field::new("text_id", DataType::Utf8, true),
+    ])
+}
+
+fn read_schema() -> SchemaRef {
+    schema(vec![Field::new("text_id", DataType::Utf8, false), Field::new("text", DataType::Utf8, false)])
+}
+
+fn encoded_fields(dimensions: usize) -> Fields {
+    Fields::from(vec![
+        Field::new("vector", vector_type(dimensions), true),
+        Field::new("tokens", DataType::Int32, false),
+        Field::new("shortened", DataType::Boolean, false),
+        Field::new("tone_negative", DataType::Float32, false),
+        Field::new("tone_neutral", DataType::Float32, false),
+        Field::new("tone_positive", DataType::Float32, false),
+    ])
+}
+
+fn texts_schema(dimensions: usize) -> SchemaRef {
+    let id = Field::new("text_id", DataType::Utf8, false);
+    schema(std::iter::once(id).chain(encoded_fields(dimensions).iter().map(|f| f.as_ref().clone())).collect())
+}
+
+/// `encode(text)`: vector, tokens and tone of each text, in one pass of the encoder.
+fn encode_function<E: Embedder + 'static>(encoder: Arc<E>, tone: ToneHead, progress: Progress) -> RowFunction {
+    let dimensions = encoder.dimensions();
+    let output = DataType::Struct(encoded_fields(dimensions));
+    RowFunction::new("encode", vec![DataType::Utf8], output, move |columns, rows| {
+        let texts = columns[0].as_string::<i32>();
+        let texts: Vec<&str> = (0..rows).map(|row| texts.value(row)).collect();
+        let mut encoded = Encoded::default();
+        for chunk in texts.chunks(CHUNK_TEXTS) {
+            for encoding in encoder.encode(chunk).map_err(row_error)? {
+                let tone = tone.predict(&encoding.states).map_err(row_error)?;
+                encoded.tones[0].push(tone.negative);
+                encoded.tones[1].push(tone.neutral);
+                encoded.tones[2].push(tone.positive);
+                encoded.tokens.push(encoding.tokens as i32);
+                encoded.shortened.push(encoding.shortened);
+                encoded.vectors.push(encoding.vector);
+            }
+            progress.advance(chunk.len() as u64);
+        }
+        encoded.column(dimensions)
+    })
+}
+
+#[derive(Default)]
+struct Encoded {
+    vectors: Vec<Vec<f32>>,
+    tokens: Vec<i32>,
+    shortened: Vec<bool>,
+    tones: [Vec<f32>; 3],
+}
+
+impl Encoded {
+    fn column(self, dimensions: usize) -> Result<ArrayRef, DataFusionError> {
+        let [negative, neutral, positive] = self.tones;
+        let columns: Vec<ArrayRef> = vec![
+            Arc::new(vectors_column(self.vectors.iter().map(|v| Some(v.as_slice())), dimensions)?),
+            Arc::new(Int32Array::from(self.tokens)),
+            Arc::new(BooleanArray::from(self.shortened)),
+            Arc::new(Float32Array::from(negative)),
+            Arc::new(Float32Array::from(neutral)),
+            Arc::new(Float32Array::from(positive)),
+        ];
+        Ok(Arc::new(StructArray::try_new(encoded_fields(dimensions), columns, None)?))
+    }
+}
+
+/// `turns/`: the flat turns with their tones; returns how many are most probably negative.
+fn write_turns(engine: &Engine, draft: &RunDraft) -> Result<u64, PipelineError> {
+    engine.register("flat_turns", &draft.path("staging/turns.parquet"))?;
+    engine.register("texts", &draft.path("embeddings/texts.parquet"))?;
+    let output = draft.path("turns/part-0.parquet");
+    let sql = "SELECT t.conversation_id, t.turn, t.role, t.text, t.at, t.text_id, \
+               e.tone_negative, e.tone_neutral, e.tone_positive \
+               FROM flat_turns t LEFT JOIN texts e ON t.text_id = e.text_id \
+               ORDER BY t.conversation_id, t.turn";
+    engine.write(sql, &output)?;
+    count_negative(&output)
+}
+
+fn count_negative(turns: &Path) -> Result<u64, PipelineError> {
+    let mut negative = 0;
+    for batch in batches(turns)? {
+        let batch: RecordBatch = batch?;
+        let tone = |name| numbers::<Float32Type>(&batch, name);
+        let (a, b, c) = (tone("tone_negative")?, tone("tone_neutral")?, tone("tone_positive")?);
+        let is_negative = |row: &usize| {
+            a.is_valid(*row) && a.value(*row) > b.value(*row) && a.value(*row) > c.value(*row)
+        };
+        negative += (0..batch.num_rows()).filter(is_negative).count() as u64;
+    }
+    Ok(negative)
+}

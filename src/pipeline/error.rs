@@ -1,0 +1,106 @@
+//! Everything that can end a run, and whose fault it is.
+
+use crate::embed::{EmbedError, ModelError};
+use crate::engine::EngineError;
+use crate::outcome::OutcomeError;
+use crate::read::activity::ActivityError;
+use crate::read::{ReadError, Reject};
+use crate::report::RenderError;
+use crate::run::RunError;
+use crate::table::TableError;
+use crate::theme::ThemeError;
+use crate::tone::ToneError;
+
+/// A run that ended early. Nothing was published.
+#[derive(Debug, thiserror::Error)]
+pub enum PipelineError {
+    /// No conversation to analyse.
+    #[error("no conversation found in {files} file(s){}; `undertone check` shows what was understood", hint(.outside, .rejected))]
+    Nothing {
+        /// Files read.
+        files: usize,
+        /// Conversations outside `since`..`until`.
+        outside: u64,
+        /// Records rejected.
+        rejected: u64,
+    },
+    /// More unusable records than the config allows.
+    #[error("{rejected} of {records} records could not be used, more than [input] max_reject_share = {allowed}; the first:\n{}", first(.examples))]
+    TooManyRejects {
+        /// Unusable records.
+        rejected: u64,
+        /// All records.
+        records: u64,
+        /// The share allowed.
+        allowed: f64,
+        /// The first few.
+        examples: Vec<Reject>,
+    },
+    /// Input that cannot be read.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    /// An activity table that cannot be read.
+    #[error(transparent)]
+    Activity(#[from] ActivityError),
+    /// The run directory cannot be written.
+    #[error(transparent)]
+    Run(#[from] RunError),
+    /// The model cannot be used.
+    #[error(transparent)]
+    Model(#[from] ModelError),
+    /// A text cannot be embedded.
+    #[error(transparent)]
+    Embed(#[from] EmbedError),
+    /// The tone head cannot be used.
+    #[error(transparent)]
+    Tone(#[from] ToneError),
+    /// Themes cannot be found.
+    #[error(transparent)]
+    Theme(#[from] ThemeError),
+    /// Outcomes cannot be measured.
+    #[error(transparent)]
+    Outcome(#[from] OutcomeError),
+    /// A query failed.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+    /// A table cannot be written or read.
+    #[error(transparent)]
+    Table(#[from] TableError),
+    /// The report cannot be rendered.
+    #[error(transparent)]
+    Render(#[from] RenderError),
+    /// The config cannot be written out.
+    #[error("config: {0}")]
+    Config(#[from] toml::ser::Error),
+}
+
+impl PipelineError {
+    /// True when the input or config is to blame (exit code 2), not the machine (1).
+    pub fn is_bad_input(&self) -> bool {
+        matches!(
+            self,
+            PipelineError::Nothing { .. }
+                | PipelineError::TooManyRejects { .. }
+                | PipelineError::Read(_)
+                | PipelineError::Activity(
+                    ActivityError::Io { .. } | ActivityError::MissingColumn { .. } | ActivityError::ColumnType { .. }
+                )
+                | PipelineError::Model(_)
+        )
+    }
+}
+
+fn hint(outside: &u64, rejected: &u64) -> String {
+    match (outside, rejected) {
+        (0, 0) => String::new(),
+        (0, rejected) => format!("; {rejected} record(s) were rejected"),
+        (outside, 0) => format!("; {outside} lie outside since..until"),
+        (outside, rejected) => format!("; {outside} lie outside since..until, {rejected} were rejected"),
+    }
+}
+
+fn first(rejects: &[Reject]) -> String {
+    let lines: Vec<String> =
+        rejects.iter().map(|r| format!("  {}:{} (byte {}): {}", r.file, r.line, r.offset, r.reason)).collect();
+    lines.join("\n")
+}

@@ -1,0 +1,124 @@
+//! The run: files in, a published run directory out.
+
+mod embed;
+mod error;
+mod finish;
+mod inputs;
+mod outcomes;
+mod read;
+mod report;
+mod rows;
+mod signals;
+mod themes;
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+
+pub use inputs::{InputFile, fingerprint};
+pub use error::PipelineError;
+pub use read::{FileFacts, ReadSummary};
+
+use crate::config::Plan;
+use crate::embed::{Encoder, Model};
+use crate::engine::{Engine, EngineParams};
+use crate::progress::Progress;
+use crate::read::expand;
+use crate::report::Report;
+use crate::run::{LAYOUT, RunDraft, StageFacts, write_file, write_json};
+use crate::tone::ToneHead;
+
+/// What a run left behind.
+pub struct Published {
+    /// Its directory.
+    pub dir: PathBuf,
+    /// What it says.
+    pub report: Report,
+    /// Stages that an earlier, interrupted start had finished.
+    pub resumed: usize,
+    /// What reading found.
+    pub read: ReadSummary,
+}
+
+/// `run.json`
+#[derive(Serialize)]
+struct RunFacts<'a> {
+    layout: u32,
+    version: &'a str,
+    started_at: DateTime<Utc>,
+    fingerprint: &'a str,
+    seed: u64,
+    model: &'a str,
+    model_hash: &'a str,
+    tone_hash: &'a str,
+    inputs: &'a [InputFile],
+    stages: &'a [StageFacts],
+    seconds: f64,
+    rows: BTreeMap<&'a str, u64>,
+}
+
+/// Runs the whole plan and publishes the result.
+///
+/// Every stage leaves its tables in the draft before it counts as done, so a run that dies is
+/// resumed at the stage it died in, and nothing published is ever half-written.
+pub fn run(plan: &Plan, progress: &Progress) -> Result<Published, PipelineError> {
+    let started = Utc::now();
+    let files = expand(&plan.conversations)?;
+    let model = Model::load(&plan.model)?;
+    let model_hash = model.hash();
+    let tone = ToneHead::bundled()?;
+    let tone_hash = tone.hash()?;
+    let inputs = inputs::hash(&files, plan.activity.as_deref(), progress)?;
+    let fingerprint = fingerprint(plan, &model_hash, &tone_hash, &inputs)?;
+
+    let mut draft = RunDraft::open(&plan.out, &fingerprint)?;
+    let engine = Engine::local(&EngineParams {
+        threads: plan.threads,
+        memory_bytes: plan.memory_bytes,
+        spill_dir: draft.path("staging").join("spill"),
+    })?;
+    write_file(&draft.path("config.toml"), plan.config.to_toml()?.as_bytes())?;
+
+    let read = draft.stage("read", |d| read::run(plan, &files, &engine, d, progress))?;
+    let encoder = || Encoder::load(&model, plan.encode);
+    let encoded = draft.stage("embed", |d| embed::run(&engine, encoder, tone.clone(), d, progress))?;
+    let size = (read.conversations, encoded.dimensions);
+    draft.stage("signals", |d| signals::run(&plan.signals, size, &engine, d, progress))?;
+    let themes = draft.stage("themes", |d| themes::run(&plan.themes, encoded.dimensions, d, progress))?;
+    draft.stage("finish", |d| finish::run(&plan.signals, read.conversations, &engine, d, progress))?;
+    let outcomes = draft.stage("outcomes", |d| outcomes::run(&plan.outcomes, &read, &engine, d, progress))?;
+    let facts = report::Facts {
+        plan,
+        read: &read,
+        encoded: &encoded,
+        themes: &themes,
+        outcomes: &outcomes,
+        inputs: &inputs,
+        model: &model.name,
+        model_hash: &model_hash,
+        fingerprint: &fingerprint,
+    };
+    let report: Report = draft.stage("report", |d| report::run(&facts, &engine, d, progress))?;
+
+    let resumed = draft.resumed();
+    let stages = draft.stages().to_vec();
+    let seconds = (Utc::now() - started).num_milliseconds() as f64 / 1000.0;
+    write_json(&draft.path("run.json"), &RunFacts {
+        layout: LAYOUT,
+        version: env!("CARGO_PKG_VERSION"),
+        started_at: started,
+        fingerprint: &fingerprint,
+        seed: plan.config.seed,
+        model: &model.name,
+        model_hash: &model_hash,
+        tone_hash: &tone_hash,
+        inputs: &inputs,
+        stages: &stages,
+        seconds,
+        rows: stages.iter().map(|stage| (stage.name.as_str(), stage.rows)).collect(),
+    })?;
+    let dir = draft.publish(started)?;
+    Ok(Published { dir, report, resumed, read })
+}

@@ -1,0 +1,49 @@
+//! Opens a file through whatever compression it is in, counting the bytes read from disk.
+
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, Read, Seek};
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use flate2::read::MultiGzDecoder;
+
+/// A decompressed stream and the count of compressed bytes behind it.
+pub struct Container {
+    /// The decompressed bytes.
+    pub stream: Box<dyn BufRead>,
+    /// Bytes of the file on disk read so far.
+    pub consumed: Arc<AtomicU64>,
+}
+
+/// Opens `path`; gzip and zstd are recognised by their first bytes, whatever the name says.
+pub fn open(path: &Path) -> io::Result<Container> {
+    let mut file = File::open(path)?;
+    let mut magic = Vec::new();
+    (&mut file).take(4).read_to_end(&mut magic)?;
+    file.rewind()?;
+    let consumed = Arc::new(AtomicU64::new(0));
+    let counted = BufReader::with_capacity(1 << 18, Counted { inner: file, count: consumed.clone() });
+    let stream: Box<dyn BufRead> = match magic.as_slice() {
+        [0x1f, 0x8b, ..] => Box::new(BufReader::with_capacity(1 << 18, MultiGzDecoder::new(counted))),
+        [0x28, 0xb5, 0x2f, 0xfd] => {
+            let decoder = zstd::stream::read::Decoder::with_buffer(counted)?;
+            Box::new(BufReader::with_capacity(1 << 18, decoder))
+        }
+        _ => Box::new(counted),
+    };
+    Ok(Container { stream, consumed })
+}
+
+struct Counted<R> {
+    inner: R,
+    count: Arc<AtomicU64>,
+}
+
+impl<R: Read> Read for Counted<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.inner.read(buffer)?;
+        self.count.fetch_add(read as u64, Ordering::Relaxed);
+        Ok(read)
+    }
+}

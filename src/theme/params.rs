@@ -1,0 +1,116 @@
+//! What a caller may set about themes, checked once.
+
+use serde::{Deserialize, Serialize};
+
+use super::ThemeError;
+
+/// How rows are grouped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Algorithm {
+    /// Every row belongs to the nearest of k centroids.
+    KMeans,
+    /// Dense regions are themes; the rest is noise.
+    Dbscan,
+}
+
+/// Number of themes, for k-means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum K {
+    /// Chosen from the data, see [`super::choose`].
+    Auto,
+    /// Given: that many, or one per distinct row where there are fewer.
+    Fixed(usize),
+}
+
+/// How themes are found.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ThemeParams {
+    /// How rows are grouped.
+    pub algorithm: Algorithm,
+    /// Number of themes (k-means).
+    pub k: K,
+    /// Largest number that `K::Auto` considers, at least 1; `None`: from the number of rows.
+    pub k_max: Option<usize>,
+    /// Rows that choosing k, the radius and the first centroids looks at, at least 2.
+    pub sample: usize,
+    /// Radius in 0..=2, as distance between unit vectors (DBSCAN); `None`: from the data.
+    pub eps: Option<f64>,
+    /// Rows within the radius, itself included, that make a row dense, at least 2 (DBSCAN).
+    pub min_points: usize,
+    /// Smallest theme, at least 1. Rows of smaller ones go to the nearest other theme (k-means
+    /// with automatic k) or to noise (DBSCAN). A given k is kept as given.
+    pub min_size: usize,
+    /// Seeds every draw.
+    pub seed: u64,
+    /// Keywords kept per theme.
+    pub keywords: usize,
+}
+
+impl Default for ThemeParams {
+    fn default() -> ThemeParams {
+        ThemeParams {
+            algorithm: Algorithm::KMeans,
+            k: K::Auto,
+            k_max: None,
+            sample: 2_000,
+            eps: None,
+            min_points: 8,
+            min_size: 5,
+            seed: 0,
+            keywords: 8,
+        }
+    }
+}
+
+impl ThemeParams {
+    /// Refuses values out of range, naming the first one.
+    pub fn validate(&self) -> Result<(), ThemeError> {
+        let least = [
+            ("k_max", self.k_max.unwrap_or(1), 1),
+            ("sample", self.sample, 2),
+            ("min_points", self.min_points, 2),
+            ("min_size", self.min_size, 1),
+            ("k", if let K::Fixed(k) = self.k { k } else { 1 }, 1),
+        ];
+        for (name, value, least) in least {
+            if value < least {
+                return Err(ThemeError::Param {
+                    name,
+                    value: value.to_string(),
+                    must: format!("be at least {least}"),
+                });
+            }
+        }
+        match self.eps {
+            Some(eps) if !(eps > 0.0 && eps <= 2.0) => Err(ThemeError::Param {
+                name: "eps",
+                value: eps.to_string(),
+                must: "be above 0 and at most 2".into(),
+            }),
+            _ => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_out_of_range_are_named() {
+        assert!(ThemeParams::default().validate().is_ok());
+        let bad = [
+            (ThemeParams { k: K::Fixed(0), ..Default::default() }, "k"),
+            (ThemeParams { k_max: Some(0), ..Default::default() }, "k_max"),
+            (ThemeParams { min_points: 1, ..Default::default() }, "min_points"),
+            (ThemeParams { eps: Some(f64::NAN), ..Default::default() }, "eps"),
+            (ThemeParams { eps: Some(2.5), ..Default::default() }, "eps"),
+        ];
+        for (params, expected) in bad {
+            let error = params.validate().expect_err(expected);
+            assert!(matches!(error, ThemeError::Param { name, .. } if name == expected), "{error}");
+        }
+    }
+}

@@ -1,0 +1,12 @@
+//! The one integration binary: what the program promises, seen from outside.
+
+mod broken_input;
+mod command_line;
+mod common;
+mod determinism;
+mod embedding;
+mod formats;
+mod house;
+mod planted_truth;
+mod real_data;
+mod resume;
