@@ -5,6 +5,7 @@ mod bars;
 mod check;
 mod demo;
 mod embed;
+mod evaluate;
 mod init;
 mod model;
 mod printer;
@@ -118,7 +119,7 @@ fn dispatch(command: Command, session: &Session) -> Result<(), CliError> {
         Command::Simulate(args) => simulate::run(&args, session),
         Command::Embed(args) => embed::run(&args, session),
         Command::Model(args) => model::run(&args, session),
-        Command::Evaluate(_) => Err(CliError::failed("TEMP")),
+        Command::Evaluate(args) => evaluate::run(&args, session),
     }
 }
 

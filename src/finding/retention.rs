@@ -42,18 +42,29 @@ impl RetentionInput<'_> {
     }
 }
 
-/// One finding for each exposure whose effect can be told from noise: that of its clearest outcome.
+/// One finding for each exposure whose effect can be told from noise: that of the outcome most users
+/// were followed for, in the order W1, W4, then the rest.
 pub fn retention_findings(input: &RetentionInput<'_>) -> Vec<Finding> {
-    let mut best: BTreeMap<&str, Finding> = BTreeMap::new();
+    let mut best: BTreeMap<&str, &Effect> = BTreeMap::new();
     let clear = |effect: &&Effect| matches!(effect.verdict, Verdict::Worse | Verdict::Better);
+    let order = |effect: &Effect| match effect.outcome.as_str() {
+        "W1" => 0,
+        "W4" => 1,
+        _ => 2,
+    };
     for effect in input.effects.iter().filter(clear) {
-        let finding = state(input, effect);
-        let known = best.get(effect.exposure.as_str());
-        if known.is_none_or(|known| finding.score > known.score) {
-            best.insert(&effect.exposure, finding);
+        let known = best.entry(effect.exposure.as_str()).or_insert(effect);
+        if order(effect) < order(known) {
+            *known = effect;
         }
     }
-    best.into_values().collect()
+    best.into_values().map(|effect| state(input, effect)).collect()
+}
+
+/// How much an exposure's finding counts: single signals say again, in parts, what bad conversations
+/// say as a whole.
+fn weight(exposure: &str) -> f64 {
+    if exposure.starts_with("signal:") { 0.25 } else { 1.0 }
 }
 
 fn state(input: &RetentionInput<'_>, effect: &Effect) -> Finding {
@@ -89,7 +100,7 @@ fn state(input: &RetentionInput<'_>, effect: &Effect) -> Finding {
         rest: *unexposed,
         difference: *difference,
         q: effect.q,
-        score: score(difference, effect.q, reach),
+        score: weight(&effect.exposure) * score(difference, effect.q, reach),
         evidence: Vec::new(),
         overturn: "The difference going away among users who are equally active, or in the next cohort; an \
                    experiment would settle it."

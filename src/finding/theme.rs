@@ -113,8 +113,9 @@ fn state(contrast: &Contrast<'_>, q: f64, verdict: Verdict, all: &ThemeCounts) -
             "bad conversations".to_owned(),
         ),
     };
-    // What goes well is worth knowing, but nobody has to act on it.
-    let weight = if verdict == Verdict::Better { 0.5 } else { 1.0 };
+    // Where it breaks is the first question, and a theme is where a team can act; what goes well is
+    // worth knowing, but nobody has to act on it.
+    let weight = if verdict == Verdict::Better { 0.5 } else { 2.0 };
     let reach = theme.conversations as f64 / all.conversations.max(1) as f64;
     Finding {
         id,

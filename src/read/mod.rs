@@ -8,6 +8,7 @@ mod canonical;
 mod container;
 mod fields;
 mod format;
+pub mod labelled;
 mod openai;
 mod record;
 mod sharegpt;

@@ -113,7 +113,7 @@ pub struct SignalParams {
 impl Default for SignalParams {
     fn default() -> SignalParams {
         SignalParams {
-            rephrase_similarity: 0.62,
+            rephrase_similarity: 0.66,
             lookback: 3,
             retry_overlap: 0.8,
             negative_tone: 0.6,

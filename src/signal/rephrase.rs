@@ -5,13 +5,17 @@ use std::collections::BTreeSet;
 use super::retry::numbers;
 use super::scene::{Request, Scene, cosine};
 use super::{Signal, SignalKind, SignalParams};
+use crate::conversation::cue::words;
 
 /// Words below which a turn is a remark, not a request put anew.
 const MIN_WORDS: usize = 3;
 
+/// Cosine from which a turn that follows the assistant's own question still counts.
+const AFTER_QUESTION: f32 = 0.8;
+
 /// Openings that ask for more of the kind, not for the same again.
-const NEXT: [&str; 14] = [
-    "now", "next", "also", "and", "another", "what about", "how about", "same for", "the same", "do the same",
+const NEXT: [&str; 22] = [
+    "yes", "yeah", "yep", "sure", "ok", "okay", "great", "perfect", "now", "next", "also", "and", "another", "what about", "how about", "same for", "the same", "do the same",
     "same thing", "can you also", "then", "one more",
 ];
 
@@ -24,10 +28,13 @@ pub(super) fn detect(scene: &Scene<'_>, params: &SignalParams, retry: Option<&Si
             continue;
         }
         let earlier = &requests[position.saturating_sub(params.lookback)..position];
+        // Who is asked something answers: only nearly the same words ask again then.
+        let asked = scene.turns[..request.index].last().is_some_and(|turn| turn.text.trim_end().ends_with('?'));
+        let threshold = if asked { params.rephrase_similarity.max(AFTER_QUESTION) } else { params.rephrase_similarity };
         let similarity = earlier
             .iter()
             .filter(|before| scene.answered_between(before.index, request.index))
-            .filter_map(|before| same_request(before, request, params.rephrase_similarity))
+            .filter_map(|before| same_request(before, request, threshold))
             .fold(None, |best: Option<f32>, s| Some(best.map_or(s, |b| b.max(s))));
         if let Some(similarity) = similarity {
             turns.push(request.index as u32);
@@ -50,7 +57,29 @@ fn same_request(before: &Request<'_>, again: &Request<'_>, threshold: f32) -> Op
     }
     let similarity = cosine(before.turn.vector?, again.turn.vector?);
     let same = similarity >= threshold && !asks_for_next(again) && !is_template(before, again);
-    same.then_some(similarity)
+    (same && is_covered(before.turn.text) && is_covered(again.turn.text)).then_some(similarity)
+}
+
+/// Share of letters outside the Latin alphabet above which the encoder's cosines mean little: it
+/// was trained on English and finds any two such texts alike.
+const MAX_FOREIGN: f32 = 0.2;
+
+/// English function words; a longer text without any of them is not English.
+const ENGLISH: [&str; 40] = [
+    "the", "a", "an", "is", "are", "to", "in", "of", "for", "on", "my", "i", "it", "how", "what", "can", "you",
+    "do", "does", "not", "and", "with", "this", "that", "please", "me", "from", "why", "when", "where", "be",
+    "have", "need", "want", "get", "im", "was", "your", "which", "into",
+];
+
+/// True for texts whose cosines can be trusted: English, or too short to tell.
+fn is_covered(text: &str) -> bool {
+    let letters = text.chars().filter(|c| c.is_alphabetic()).count();
+    let foreign = text.chars().filter(|c| c.is_alphabetic() && !c.is_ascii()).count();
+    if foreign as f32 > MAX_FOREIGN * letters as f32 {
+        return false;
+    }
+    let words = words(text);
+    words.len() < 6 || words.iter().any(|word| ENGLISH.contains(&word.as_str()))
 }
 
 fn asks_for_next(again: &Request<'_>) -> bool {

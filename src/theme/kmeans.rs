@@ -3,18 +3,19 @@
 use linfa::DatasetBase;
 use linfa::traits::{Fit, Predict};
 use linfa_clustering::{KMeans as Lloyd, KMeansInit};
-use linfa_nn::distance::L2Dist;
-use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Axis, Zip};
+use linfa_nn::distance::Distance;
+use ndarray::{Array1, Array2, ArrayView2, Axis, Zip};
 use rand::distributions::{Distribution, WeightedIndex};
 use rand::{Rng, SeedableRng};
 use rand_xoshiro::Xoshiro256Plus;
 
 use super::ThemeError;
 use super::cluster::{Clusterer, Clusters, draw_rows};
+use super::distance::Euclidean;
 
 /// Centroids have come to rest when the Frobenius norm of their move is below this.
 const TOLERANCE: f32 = 1e-2;
-/// Iterations at most; past thirty, assignments of real requests hardly change.
+/// Iterations at most: bounds the time of a fit that has not come to rest.
 const ITERATIONS: u64 = 30;
 
 /// k-means on unit rows.
@@ -51,7 +52,7 @@ impl Clusterer for KMeans {
 
 impl KMeans {
     /// The fit with the lowest inertia; the first of equals.
-    fn best_start(&self, vectors: ArrayView2<'_, f32>) -> Result<Lloyd<f32, L2Dist>, ThemeError> {
+    fn best_start(&self, vectors: ArrayView2<'_, f32>) -> Result<Lloyd<f32, Euclidean>, ThemeError> {
         let mut rng = Xoshiro256Plus::seed_from_u64(self.seed);
         let mut best = fit(vectors, spread_start(vectors, self.k, &mut rng))?;
         for _ in 1..self.starts {
@@ -65,10 +66,10 @@ impl KMeans {
 }
 
 /// Lloyd's iterations over `vectors`, `(n, d)`, from `centroids`, `(k, d)`.
-fn fit(vectors: ArrayView2<'_, f32>, centroids: Array2<f32>) -> Result<Lloyd<f32, L2Dist>, ThemeError> {
+fn fit(vectors: ArrayView2<'_, f32>, centroids: Array2<f32>) -> Result<Lloyd<f32, Euclidean>, ThemeError> {
     // Never drawn from: the start is given. linfa asks for a generator all the same.
     let unused = Xoshiro256Plus::seed_from_u64(0);
-    Lloyd::params_with(centroids.nrows(), unused, L2Dist)
+    Lloyd::params_with(centroids.nrows(), unused, Euclidean)
         .n_runs(1)
         .max_n_iterations(ITERATIONS)
         .tolerance(TOLERANCE)
@@ -88,17 +89,12 @@ fn spread_start(vectors: ArrayView2<'_, f32>, k: usize, rng: &mut impl Rng) -> A
         let last = vectors.row(chosen[chosen.len() - 1]);
         Zip::from(vectors.rows())
             .and(&mut nearest)
-            .par_for_each(|row, nearest| *nearest = nearest.min(squared_distance(row, last)));
+            .par_for_each(|row, nearest| *nearest = nearest.min(f64::from(Euclidean.rdistance(row, last))));
         // Fails only when no row differs from every centroid: more would be copies.
         let Ok(weights) = WeightedIndex::new(&nearest) else { break };
         chosen.push(weights.sample(rng));
     }
     vectors.select(Axis(0), &chosen)
-}
-
-/// Exactly 0 for equal rows, which `2 - 2 cos` is not.
-fn squared_distance(a: ArrayView1<'_, f32>, b: ArrayView1<'_, f32>) -> f64 {
-    f64::from(a.iter().zip(b).map(|(x, y)| (x - y) * (x - y)).sum::<f32>())
 }
 
 #[cfg(test)]

@@ -11,6 +11,7 @@ const LONGEST_WORD: usize = 24;
 /// Share of a word's requests in which a pair must hold it to speak for it ("gift card" for "gift").
 const PAIR_SHARE: f64 = 0.6;
 
+/// Words that tell nothing: English in full, function words of eight other languages.
 static STOP_WORDS: LazyLock<HashSet<&str>> =
     LazyLock::new(|| include_str!("stopwords.txt").split_whitespace().collect());
 

@@ -6,11 +6,14 @@
 pub mod choose;
 pub mod cluster;
 mod dbscan;
+mod distance;
 mod kmeans;
 mod label;
 mod name;
+mod one_to_one;
 mod params;
 pub mod represent;
+pub mod score;
 mod silhouette;
 
 use ndarray::{Array2, ArrayView1, ArrayView2, aview1};
@@ -22,8 +25,9 @@ pub use cluster::{Clusterer, Clusters};
 pub use dbscan::Dbscan;
 pub use kmeans::KMeans;
 pub use params::{Algorithm, K, ThemeParams};
+pub use score::{Scores, score};
 
-/// Starts tried for the final fit; more than three lowers inertia by less than 1 %.
+/// Starts tried for the final fit, against an unlucky first draw.
 const STARTS: usize = 3;
 
 /// Themes cannot be found.
@@ -189,8 +193,11 @@ fn group_by_density(
     progress: &Progress,
 ) -> Result<Found, ThemeError> {
     progress.begin("themes", Some(1), "fits");
-    let radius = || dbscan::find_radius(vectors, params.min_points, params.sample, params.seed);
-    let fit = Dbscan { eps: params.eps.unwrap_or_else(radius), min_points: params.min_points };
+    let eps = match params.eps {
+        Some(eps) => eps,
+        None => dbscan::find_radius(vectors, params.min_points, params.sample, params.seed)?,
+    };
+    let fit = Dbscan { eps, min_points: params.min_points };
     let clusters = fit.cluster(vectors)?.without_small(params.min_size, false, vectors);
     let from = if params.eps.is_some() { "" } else { ", radius from the data" };
     Ok(Found { clusters, curve: Vec::new(), eps: Some(fit.eps), method: format!("{}{from}", fit.describe()) })
@@ -244,3 +251,6 @@ fn similarities(vectors: ArrayView2<'_, f32>, clusters: &Clusters, themes: &[The
     };
     vectors.rows().into_iter().zip(&clusters.labels).map(cosine).collect()
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,6 +1,7 @@
 //! Names: a short title a product manager would give a theme.
 
 use std::collections::{BTreeSet, HashSet};
+use std::sync::LazyLock;
 
 use super::label::{Terms, clauses, is_telling, plain, stem};
 
@@ -14,114 +15,19 @@ const TOP_KEYWORDS: usize = 3;
 const JOINED_KEYWORDS: usize = 3;
 
 /// What people say before they say what they want, longest first where one begins another.
-const LEADS: &[&str] = &[
-    "i would like you to",
-    "i would like to",
-    "i want you to",
-    "i need you to",
-    "i am trying to",
-    "im trying to",
-    "i am looking for",
-    "im looking for",
-    "is it possible to",
-    "is there a way to",
-    "is there any way to",
-    "can you help me",
-    "could you help me",
-    "can you please",
-    "could you please",
-    "would you please",
-    "can you tell me",
-    "could you tell me",
-    "i need help with",
-    "i need help to",
-    "i need to know",
-    "i want to know",
-    "how would i",
-    "how should i",
-    "how do you",
-    "how do i",
-    "how can i",
-    "how to",
-    "how do we",
-    "what do i do if",
-    "what should i do if",
-    "what can i do if",
-    "where can i",
-    "where do i",
-    "can i",
-    "could i",
-    "may i",
-    "can you",
-    "could you",
-    "would you",
-    "will you",
-    "do you",
-    "i want to",
-    "i wanna",
-    "i need to",
-    "i have to",
-    "id like to",
-    "i would like",
-    "id like",
-    "i want",
-    "i need",
-    "i have",
-    "help me",
-    "please",
-    "pls",
-    "tell me",
-    "let me know",
-    "give me",
-    "show me",
-    "what is",
-    "what are",
-    "whats",
-    "what",
-    "why is",
-    "why are",
-    "why was",
-    "why did",
-    "why does",
-    "why do",
-    "why has",
-    "why",
-    "is there",
-    "are there",
-    "i am",
-    "im",
-    "ive",
-    "to",
-    "hi",
-    "hello",
-    "hey",
-    "so",
-    "and",
-    "but",
-    "also",
-    "now",
-    "ok",
-    "okay",
-    "the",
-    "a",
-    "an",
-    "my",
-    "some",
-    "any",
-    "is",
-    "are",
-    "about",
-    "if",
-    "just",
-];
+static LEADS: LazyLock<Vec<&str>> = LazyLock::new(|| include_str!("leads.txt").lines().collect());
 
 /// Words a title cannot end with.
-const LOOSE_ENDS: &[&str] = &[
-    "a", "about", "an", "and", "are", "as", "at", "be", "because", "been", "but", "by", "can", "do", "does",
-    "for", "from", "has", "have", "i", "if", "in", "is", "it", "its", "me", "my", "not", "of", "on", "or",
-    "please", "so", "that", "the", "their", "then", "this", "to", "was", "what", "when", "where", "which",
-    "who", "why", "with", "would", "you", "your", "how", "will", "were", "than", "these", "those", "u",
-];
+static LOOSE_ENDS: LazyLock<HashSet<&str>> =
+    LazyLock::new(|| include_str!("loose_ends.txt").split_whitespace().collect());
+
+/// Words that point at something said elsewhere: no title holds one.
+const POINTERS: &[&str] =
+    &["he", "her", "him", "it", "its", "she", "that", "thats", "them", "these", "they", "this", "those"];
+
+/// Words a title had better not begin with, and what one that does is worth.
+const SPEAKERS: &[&str] = &["i", "you", "u", "we", "someone"];
+const SPEAKER_SHARE: f64 = 0.6;
 
 /// A name per theme, no two alike. `members`: rows of `texts`, most central first.
 ///
@@ -132,8 +38,14 @@ pub fn names(texts: &[&str], members: &[Vec<usize>], terms: &[Terms]) -> Vec<Str
     let mut names = Vec::with_capacity(members.len());
     for (number, (rows, terms)) in members.iter().zip(terms).enumerate() {
         let central: Vec<&str> = rows.iter().take(CENTRAL_REQUESTS).map(|&row| texts[row]).collect();
-        let name = title(&central, terms).or_else(|| joined(terms)).or_else(|| beginning(&central));
-        let name = distinct(name.unwrap_or_else(|| format!("Theme {}", number + 1)), terms, &taken);
+        let several = || joined(terms).filter(|_| terms.keywords.len() > 1);
+        let name = title(&central, terms)
+            .or_else(several)
+            .or_else(|| phrase(&central, terms))
+            .or_else(|| joined(terms))
+            .or_else(|| beginning(&central))
+            .unwrap_or_else(|| format!("Theme {}", number + 1));
+        let name = distinct(name, phrase(&central, terms), terms, &taken);
         taken.insert(name.to_lowercase());
         names.push(name);
     }
@@ -159,7 +71,8 @@ fn trimmed(clause: &str) -> Option<Vec<&str>> {
     while let Some(lead) = lead(&words) {
         words.drain(..lead);
     }
-    let whole = !LOOSE_ENDS.contains(&plain(words.last()?).as_str());
+    let whole = !LOOSE_ENDS.contains(plain(words.last()?).as_str());
+    let whole = whole && !words.iter().any(|word| POINTERS.contains(&plain(word).as_str()));
     (whole && (2..=MOST_WORDS).contains(&words.len())).then_some(words)
 }
 
@@ -184,9 +97,11 @@ fn weigh(words: &[&str], terms: &Terms) -> Option<f64> {
     {
         return None;
     }
+    // "I charged a fee" is half of "why was I charged a fee".
+    let share = if SPEAKERS.contains(&plain(words[0]).as_str()) { SPEAKER_SHARE } else { 1.0 };
     let weights =
         telling.iter().map(|word| terms.weights.get(word).copied()).collect::<Option<Vec<f64>>>()?;
-    Some(weights.iter().sum::<f64>() / (words.len() as f64).sqrt())
+    Some(share * weights.iter().sum::<f64>() / (words.len() as f64).sqrt())
 }
 
 /// Words joined, the first letter large; shouting is lowered.
@@ -204,14 +119,30 @@ fn joined(terms: &Terms) -> Option<String> {
     (!words.is_empty()).then(|| capitalised(&[words.join(" · ").as_str()]))
 }
 
+/// The most central short request with no word of its own: what greetings are named by.
+fn phrase(central: &[&str], terms: &Terms) -> Option<String> {
+    let shared = |word: &&str| {
+        let word = plain(word);
+        !is_telling(&word) || terms.weights.contains_key(&word)
+    };
+    let short = |text: &&str| {
+        let words: Vec<&str> = text.split_whitespace().collect();
+        let said = (1..=MOST_WORDS).contains(&words.len()) && text.chars().all(|c| !c.is_ascii_digit());
+        (said && text.chars().any(char::is_alphabetic) && words.iter().all(|word| shared(word)))
+            .then(|| capitalised(&words))
+    };
+    central.iter().find_map(short)
+}
+
 /// The first words of the most central request that has any.
 fn beginning(central: &[&str]) -> Option<String> {
     let text = central.iter().find(|text| !text.trim().is_empty())?;
     Some(capitalised(&text.split_whitespace().take(MOST_WORDS).collect::<Vec<_>>()))
 }
 
-/// The name with the first keyword it lacks that makes it unlike those taken, else with a number.
-fn distinct(name: String, terms: &Terms, taken: &HashSet<String>) -> String {
+/// The name with the first keyword it lacks that makes it unlike those taken, else `other`, else
+/// with a number.
+fn distinct(name: String, other: Option<String>, terms: &Terms, taken: &HashSet<String>) -> String {
     let free = |name: &String| !taken.contains(&name.to_lowercase());
     if free(&name) {
         return name;
@@ -220,7 +151,7 @@ fn distinct(name: String, terms: &Terms, taken: &HashSet<String>) -> String {
     let new = terms.keywords.iter().filter(|term| !said.contains(&term.text));
     let longer = new.map(|term| format!("{name} · {}", term.text));
     let numbered = (2..).map(|number| format!("{name} ({number})"));
-    longer.chain(numbered).find(free).unwrap_or(name)
+    longer.chain(other).chain(numbered).find(free).unwrap_or_else(|| name.clone())
 }
 
 #[cfg(test)]
