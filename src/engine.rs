@@ -221,4 +221,3 @@ impl ScalarUDFImpl for RowFunction {
 pub fn row_error(error: impl std::error::Error + Send + Sync + 'static) -> DataFusionError {
     DataFusionError::External(Box::new(error))
 }
-

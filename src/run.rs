@@ -88,7 +88,14 @@ impl RunDraft {
         sweep(root, hash)?;
         let dir = root.join(format!(".building-{hash}"));
         create_dir(&dir.join(".stages"))?;
-        Ok(RunDraft { root: root.to_owned(), dir, hash: hash.to_owned(), stages: vec![], resumed: 0, _lock: lock })
+        Ok(RunDraft {
+            root: root.to_owned(),
+            dir,
+            hash: hash.to_owned(),
+            stages: vec![],
+            resumed: 0,
+            _lock: lock,
+        })
     }
 
     /// A path inside the draft.
@@ -194,7 +201,8 @@ impl Run {
     pub fn open(path: &Path) -> Result<Run, RunError> {
         let facts = path.join("run.json");
         if !facts.is_file() {
-            let reason = "not a run directory: it has no run.json (a run is runs/<time>-<hash> or runs/latest)";
+            let reason =
+                "not a run directory: it has no run.json (a run is runs/<time>-<hash> or runs/latest)";
             return Err(RunError::NotARun { path: path.to_owned(), reason: reason.into() });
         }
         let value: serde_json::Value = read_json(&facts)?;

@@ -86,9 +86,7 @@ impl TableWriter {
     /// Flushes to disk and returns the number of rows.
     pub fn finish(self) -> Result<u64, TableError> {
         let TableWriter { path, inner, rows, .. } = self;
-        let file = inner
-            .into_inner()
-            .map_err(|source| TableError::Parquet { path: path.clone(), source })?;
+        let file = inner.into_inner().map_err(|source| TableError::Parquet { path: path.clone(), source })?;
         file.sync_all().map_err(|source| TableError::Io { path, source })?;
         Ok(rows)
     }

@@ -22,7 +22,9 @@ pub fn run(args: &Inputs, session: &Session) -> Result<(), CliError> {
     let mut seen = Seen::default();
     for pattern in &plan.conversations {
         match expand(std::slice::from_ref(pattern)) {
-            Ok(files) => files.iter().for_each(|file| inspect(file, &plan, &mut seen, &mut problems, session)),
+            Ok(files) => {
+                files.iter().for_each(|file| inspect(file, &plan, &mut seen, &mut problems, session))
+            }
             Err(error) => problems.push(Problem::new("input.conversations", error.to_string(), "")),
         }
     }
@@ -100,8 +102,13 @@ fn check_share(plan: &Plan, seen: &Seen, problems: &mut Vec<Problem>) {
     if records > 0 && seen.rejected as f64 > plan.max_reject_share * records as f64 {
         let first: Vec<String> =
             seen.rejects.iter().map(|r| format!("{}:{}: {}", r.file, r.line, r.reason)).collect();
-        let text = format!("{} of {records} records cannot be used; the first: {}", seen.rejected, first.join("; "));
-        problems.push(Problem::new("input.conversations", text, "raise [input] max_reject_share to go on without them"));
+        let text =
+            format!("{} of {records} records cannot be used; the first: {}", seen.rejected, first.join("; "));
+        problems.push(Problem::new(
+            "input.conversations",
+            text,
+            "raise [input] max_reject_share to go on without them",
+        ));
     }
     if seen.conversations == 0 && problems.is_empty() {
         problems.push(Problem::new("input.conversations", "not one conversation in these files", ""));
@@ -113,7 +120,8 @@ fn check_activity(plan: &Plan, problems: &mut Vec<Problem>, session: &Session) {
     let scratch = std::env::temp_dir().join(format!("undertone-check-{}.parquet", std::process::id()));
     let mut rejected = 0_u64;
     let mut count = |_: Reject| rejected += 1;
-    let read = read_activity(path, &plan.activity_columns, plan.zone, &scratch, &mut count, &Progress::silent());
+    let read =
+        read_activity(path, &plan.activity_columns, plan.zone, &scratch, &mut count, &Progress::silent());
     let _ = std::fs::remove_file(&scratch);
     match read {
         Ok(found) => {
@@ -141,7 +149,11 @@ fn print(seen: &Seen, json: bool, session: &Session) {
     }
     printer.data(&format!(
         "{} conversations, {} turns, {} users, {} without a date, {} records rejected",
-        seen.conversations, seen.turns, seen.users.len(), seen.undated, seen.rejected
+        seen.conversations,
+        seen.turns,
+        seen.users.len(),
+        seen.undated,
+        seen.rejected
     ));
     for (oddity, count) in &seen.oddities {
         printer.data(&format!("{}: {count} ({})", oddity.name(), oddity.meaning()));

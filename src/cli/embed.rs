@@ -61,8 +61,9 @@ fn next_batch(input: &mut dyn BufRead, before: u64) -> Result<Vec<String>, CliEr
         let text = text.trim_end_matches(['\n', '\r']);
         batch.push(if text.starts_with('{') {
             let number = before + batch.len() as u64 + 1;
-            let value: serde_json::Value = serde_json::from_str(text)
-                .map_err(|e| CliError::BadInput(format!("line {number}: not JSON at column {}", e.column())))?;
+            let value: serde_json::Value = serde_json::from_str(text).map_err(|e| {
+                CliError::BadInput(format!("line {number}: not JSON at column {}", e.column()))
+            })?;
             let missing = || CliError::BadInput(format!("line {number}: the object has no `text`"));
             value.get("text").and_then(serde_json::Value::as_str).ok_or_else(missing)?.to_owned()
         } else {
@@ -85,7 +86,10 @@ impl Output {
         if path.extension().is_some_and(|extension| extension == "parquet") {
             let vector = DataType::FixedSizeList(Arc::new(item()), dimensions as i32);
             let fields = vec![Field::new("text", DataType::Utf8, false), Field::new("vector", vector, false)];
-            return Ok(Output::Table(TableWriter::create(path, schema(fields)).map_err(CliError::failed)?, dimensions));
+            return Ok(Output::Table(
+                TableWriter::create(path, schema(fields)).map_err(CliError::failed)?,
+                dimensions,
+            ));
         }
         let file = File::create(path).map_err(|e| CliError::Failed(format!("{}: {e}", path.display())))?;
         Ok(Output::Lines(Box::new(BufWriter::new(file))))
@@ -102,7 +106,8 @@ impl Output {
             }
             Output::Table(writer, dimensions) => {
                 let values = Float32Array::from_iter_values(vectors.iter().flatten().copied());
-                let lists = FixedSizeListArray::new(Arc::new(item()), *dimensions as i32, Arc::new(values), None);
+                let lists =
+                    FixedSizeListArray::new(Arc::new(item()), *dimensions as i32, Arc::new(values), None);
                 let texts: ArrayRef = Arc::new(StringArray::from_iter_values(texts));
                 writer.write_columns(vec![texts, Arc::new(lists)]).map_err(CliError::failed)
             }

@@ -32,7 +32,8 @@ fn themes(args: &Evaluate, session: &Session) -> Result<(), CliError> {
     let encoder = Encoder::load(&model, EncodeParams::default()).map_err(CliError::failed)?;
     let rows = represent(&examples, &encoder, session)?;
     let flat: Vec<f32> = rows.iter().flat_map(|row| row.vector.iter().copied()).collect();
-    let vectors = Array2::from_shape_vec((rows.len(), encoder.dimensions()), flat).map_err(CliError::failed)?;
+    let vectors =
+        Array2::from_shape_vec((rows.len(), encoder.dimensions()), flat).map_err(CliError::failed)?;
     let texts: Vec<&str> = rows.iter().map(|row| row.text.as_str()).collect();
     let found = find(vectors.view(), &texts, &params, &session.progress).map_err(CliError::failed)?;
     // Conversations without a request are in no theme; they count as unassigned.
@@ -59,7 +60,8 @@ fn themes(args: &Evaluate, session: &Session) -> Result<(), CliError> {
 fn theme_params(config: Option<&Path>) -> Result<ThemeParams, CliError> {
     let mut config = match config {
         Some(path) => {
-            let text = fs::read_to_string(path).map_err(|e| CliError::BadInput(format!("{}: {e}", path.display())))?;
+            let text = fs::read_to_string(path)
+                .map_err(|e| CliError::BadInput(format!("{}: {e}", path.display())))?;
             Config::parse(&text)?
         }
         None => Config::default(),
@@ -97,5 +99,9 @@ fn represent(examples: &[Example], encoder: &Encoder, session: &Session) -> Resu
 }
 
 fn requests(conversation: &Conversation) -> Vec<&str> {
-    conversation.user_turns().map(|(_, turn)| turn.text.as_str()).filter(|text| carries_request(text)).collect()
+    conversation
+        .user_turns()
+        .map(|(_, turn)| turn.text.as_str())
+        .filter(|text| carries_request(text))
+        .collect()
 }

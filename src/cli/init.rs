@@ -16,6 +16,8 @@ pub fn run(args: &Init, session: &Session) -> Result<(), CliError> {
         return Err(CliError::BadInput(format!("{name} exists already (use --force to overwrite it)")));
     }
     fs::write(&args.file, TEMPLATE).map_err(|e| CliError::Failed(format!("{}: {e}", args.file.display())))?;
-    session.printer.say(&format!("wrote {}; name your files in it, then `undertone check`", args.file.display()));
+    session
+        .printer
+        .say(&format!("wrote {}; name your files in it, then `undertone check`", args.file.display()));
     Ok(())
 }

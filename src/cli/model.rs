@@ -23,7 +23,11 @@ fn list(session: &Session) -> Result<(), CliError> {
     match Model::load(&ModelSource::Bundled) {
         Ok(model) => {
             let bytes: u64 = model.verify().iter().map(|file| file.bytes).sum();
-            session.printer.data(&format!("{BUNDLED}  bundled  {} MB  sha256 {}", bytes / 1_000_000, &model.hash()[..16]));
+            session.printer.data(&format!(
+                "{BUNDLED}  bundled  {} MB  sha256 {}",
+                bytes / 1_000_000,
+                &model.hash()[..16]
+            ));
         }
         Err(error) => session.printer.say(&error.to_string()),
     }
@@ -45,7 +49,10 @@ fn verify(model: &str, session: &Session) -> Result<(), CliError> {
         session.printer.data(&format!("{}  {}  {word}", file.sha256, file.file));
     }
     if bad > 0 {
-        return Err(CliError::Failed(format!("{bad} file(s) of {} are not the files that were recorded", model.name)));
+        return Err(CliError::Failed(format!(
+            "{bad} file(s) of {} are not the files that were recorded",
+            model.name
+        )));
     }
     Ok(())
 }
@@ -79,8 +86,8 @@ fn train_tone(data: &Path, out: &Path, session: &Session) -> Result<(), CliError
     let encode = |texts: &[&str]| -> Result<Vec<Vec<f32>>, BoxError> {
         Ok(encoder.encode(texts)?.into_iter().map(|encoding| encoding.states).collect())
     };
-    let (head, report) =
-        train_from_csv(data, &encode, &TrainParams::default(), &session.progress).map_err(CliError::failed)?;
+    let (head, report) = train_from_csv(data, &encode, &TrainParams::default(), &session.progress)
+        .map_err(CliError::failed)?;
     write_file(&out.join("head.safetensors"), &head.to_bytes().map_err(CliError::failed)?)?;
     session.printer.data(&serde_json::to_string_pretty(&report).map_err(CliError::failed)?);
     Ok(())

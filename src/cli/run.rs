@@ -83,7 +83,9 @@ pub fn announce(published: &Published, session: &Session) {
         printer.say(&format!("{} records could not be used: {}", published.read.rejected, rejects.display()));
     }
     if let Some(cut) = published.read.oddities.get("cut_off") {
-        printer.say(&format!("warning: {cut} file(s) end in the middle; every whole record before the cut was read"));
+        printer.say(&format!(
+            "warning: {cut} file(s) end in the middle; every whole record before the cut was read"
+        ));
     }
     printer.data("");
     if report.findings.is_empty() {

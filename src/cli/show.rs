@@ -114,11 +114,14 @@ fn conversation(run: &Run, id: &str) -> Result<Vec<Line>, TableError> {
     let mut lines = Vec::new();
     for batch in batches(&run.path("turns/part-0.parquet"))? {
         let batch = batch?;
-        let (ids, roles, texts) = (text(&batch, "conversation_id")?, text(&batch, "role")?, text(&batch, "text")?);
-        let (turn, negative) = (numbers::<Int32Type>(&batch, "turn")?, numbers::<Float32Type>(&batch, "tone_negative")?);
+        let (ids, roles, texts) =
+            (text(&batch, "conversation_id")?, text(&batch, "role")?, text(&batch, "text")?);
+        let (turn, negative) =
+            (numbers::<Int32Type>(&batch, "turn")?, numbers::<Float32Type>(&batch, "tone_negative")?);
         for row in (0..batch.num_rows()).filter(|row| ids.value(*row) == id) {
             let index = turn.value(row);
-            let here: Vec<&str> = marks.iter().filter(|(at, _)| *at == index).map(|(_, kind)| kind.as_str()).collect();
+            let here: Vec<&str> =
+                marks.iter().filter(|(at, _)| *at == index).map(|(_, kind)| kind.as_str()).collect();
             let tone = negative.is_valid(row).then(|| negative.value(row));
             let mark = if here.is_empty() { String::new() } else { format!("  << {}", here.join(", ")) };
             let mood = tone.map_or_else(|| "    ".into(), |p| format!("{:>3.0}%", p * 100.0));
@@ -135,7 +138,8 @@ fn marks(run: &Run, id: &str) -> Result<Vec<(i32, String)>, TableError> {
     let mut marks = Vec::new();
     for batch in batches(&run.path("signals/part-0.parquet"))? {
         let batch = batch?;
-        let (ids, kinds, turns) = (text(&batch, "conversation_id")?, text(&batch, "kind")?, lists(&batch, "turns")?);
+        let (ids, kinds, turns) =
+            (text(&batch, "conversation_id")?, text(&batch, "kind")?, lists(&batch, "turns")?);
         for row in (0..batch.num_rows()).filter(|row| ids.value(*row) == id) {
             let cited = turns.value(row);
             let cited = cited.as_primitive::<Int32Type>().values().to_vec();
@@ -150,10 +154,17 @@ fn user(run: &Run, id: &str) -> Result<Vec<Line>, TableError> {
     let mut found = Vec::new();
     for batch in batches(Path::new(&run.path("conversations/part-0.parquet")))? {
         let batch = batch?;
-        let (ids, users, grades) = (text(&batch, "conversation_id")?, text(&batch, "user_id")?, text(&batch, "grade")?);
-        let (started, turns) = (numbers::<TimestampMillisecondType>(&batch, "started_at")?, numbers::<Int32Type>(&batch, "turns")?);
+        let (ids, users, grades) =
+            (text(&batch, "conversation_id")?, text(&batch, "user_id")?, text(&batch, "grade")?);
+        let (started, turns) = (
+            numbers::<TimestampMillisecondType>(&batch, "started_at")?,
+            numbers::<Int32Type>(&batch, "turns")?,
+        );
         for row in (0..batch.num_rows()).filter(|row| text_at(users, *row) == Some(id)) {
-            let at = started.is_valid(row).then(|| chrono::DateTime::from_timestamp_millis(started.value(row))).flatten();
+            let at = started
+                .is_valid(row)
+                .then(|| chrono::DateTime::from_timestamp_millis(started.value(row)))
+                .flatten();
             let at = at.map_or_else(|| "undated".to_owned(), |at| at.format("%Y-%m-%d %H:%M").to_string());
             found.push((at, ids.value(row).to_owned(), grades.value(row).to_owned(), turns.value(row)));
         }

@@ -21,7 +21,8 @@ pub fn run(args: &Simulate, session: &Session) -> Result<(), CliError> {
     session.progress.begin("simulate", None, "conversations");
     let simulation = simulate(&world, args.conversations, args.seed);
     session.progress.finish(&format!("{} conversations", args.conversations));
-    let files = write(&simulation, &args.out).map_err(|e| CliError::Failed(format!("{}: {e}", args.out.display())))?;
+    let files = write(&simulation, &args.out)
+        .map_err(|e| CliError::Failed(format!("{}: {e}", args.out.display())))?;
     for file in [&files.conversations, &files.activity, &files.truth] {
         session.printer.data(&file.display().to_string());
     }

@@ -34,7 +34,9 @@ pub fn without_unknown(text: &str) -> String {
 
 /// The parser's complaint about a value, with its line.
 pub fn type_problem(text: &str, error: &toml::de::Error) -> Problem {
-    let at = error.span().map_or_else(|| "config".to_owned(), |span| format!("line {}", line_of(text, span.start)));
+    let at = error
+        .span()
+        .map_or_else(|| "config".to_owned(), |span| format!("line {}", line_of(text, span.start)));
     let hint = "`undertone init` prints every key with its default".to_owned();
     Problem::new(&at, error.message().trim().to_owned(), hint)
 }

@@ -42,7 +42,9 @@ impl ModelSource {
 #[derive(Debug, thiserror::Error)]
 pub enum ModelError {
     /// Built without the feature.
-    #[error("this binary was built without a model; rebuild with `--features bundled-model`, or set `[embed] model` to a folder")]
+    #[error(
+        "this binary was built without a model; rebuild with `--features bundled-model`, or set `[embed] model` to a folder"
+    )]
     NotBundled,
     /// A file is missing or unreadable.
     #[error("{}: {source}; a model folder holds model.safetensors, tokenizer.json and config.json", path.display())]
@@ -146,7 +148,10 @@ fn read(path: &Path) -> Result<Vec<u8>, ModelError> {
 
 /// The hash `SHA256SUMS` gives for a file.
 fn recorded(file: &str) -> Option<&'static str> {
-    RECORDED.lines().find_map(|line| line.split_once("  ").filter(|(_, name)| *name == file)).map(|(hash, _)| hash)
+    RECORDED
+        .lines()
+        .find_map(|line| line.split_once("  ").filter(|(_, name)| *name == file))
+        .map(|(hash, _)| hash)
 }
 
 fn hex(bytes: &[u8]) -> String {

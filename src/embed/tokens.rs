@@ -40,9 +40,8 @@ impl TextTokenizer {
         let mut inner = Tokenizer::from_bytes(&model.tokenizer).map_err(|e| malformed(e.to_string()))?;
         inner.with_padding(None);
         inner.with_truncation(None).map_err(|e| malformed(e.to_string()))?;
-        let special = |token: &str| {
-            inner.token_to_id(token).ok_or_else(|| malformed(format!("has no {token} token")))
-        };
+        let special =
+            |token: &str| inner.token_to_id(token).ok_or_else(|| malformed(format!("has no {token} token")));
         let (first, last) = (special("[CLS]")?, special("[SEP]")?);
         Ok(TextTokenizer { inner, first, last })
     }

@@ -73,7 +73,11 @@ fn state(input: &RetentionInput<'_>, effect: &Effect) -> Finding {
     let reach = exposed.of as f64 / (exposed.of + unexposed.of).max(1) as f64;
     let meaning = input.meaning(effect);
     Finding {
-        id: format!("{}-{}", effect.exposure.replace(':', "-"), effect.outcome.to_lowercase().replace('+', "plus")),
+        id: format!(
+            "{}-{}",
+            effect.exposure.replace(':', "-"),
+            effect.outcome.to_lowercase().replace('+', "plus")
+        ),
         kind: FindingKind::Retention,
         headline: format!(
             "{} return {direction}: {} were {meaning}, against {} of the others",
@@ -115,7 +119,12 @@ const MOST: usize = 8;
 pub fn undecided(input: &RetentionInput<'_>) -> Vec<String> {
     let mut open: Vec<&Effect> =
         input.effects.iter().filter(|effect| effect.verdict == Verdict::CannotTell).collect();
-    open.sort_by(|a, b| b.exposed.of.cmp(&a.exposed.of).then_with(|| (&a.exposure, &a.outcome).cmp(&(&b.exposure, &b.outcome))));
+    open.sort_by(|a, b| {
+        b.exposed
+            .of
+            .cmp(&a.exposed.of)
+            .then_with(|| (&a.exposure, &a.outcome).cmp(&(&b.exposure, &b.outcome)))
+    });
     let mut told: Vec<&str> = Vec::new();
     let mut sentences = Vec::new();
     for effect in open {

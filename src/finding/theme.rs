@@ -97,13 +97,20 @@ fn state(contrast: &Contrast<'_>, q: f64, verdict: Verdict, all: &ThemeCounts) -
         (Some(kind), _) => (
             FindingKind::ThemeSignal,
             format!("theme-{}-{}", theme.id, kind.name()),
-            format!("“{}” has {} in {here} of its conversations, against {there} elsewhere", theme.name, kind.name()),
+            format!(
+                "“{}” has {} in {here} of its conversations, against {there} elsewhere",
+                theme.name,
+                kind.name()
+            ),
             format!("conversations with {}", kind.name()),
         ),
         (None, Verdict::Better) => (
             FindingKind::ThemeSuccess,
             format!("theme-{}-success", theme.id),
-            format!("“{}” goes well: {here} of its conversations are bad, against {there} elsewhere", theme.name),
+            format!(
+                "“{}” goes well: {here} of its conversations are bad, against {there} elsewhere",
+                theme.name
+            ),
             "bad conversations".to_owned(),
         ),
         (None, _) => (
@@ -159,7 +166,9 @@ fn detail(contrast: &Contrast<'_>, verdict: Verdict) -> String {
     if verdict == Verdict::Worse && contrast.signal.is_none() && !common.is_empty() {
         let listed: Vec<String> = common
             .iter()
-            .map(|(count, kind)| format!("{} in {}", kind.name(), percent(*count as f64 / theme.conversations as f64)))
+            .map(|(count, kind)| {
+                format!("{} in {}", kind.name(), percent(*count as f64 / theme.conversations as f64))
+            })
             .collect();
         text.push_str(&format!(" Signals there: {}.", listed.join(", ")));
     }

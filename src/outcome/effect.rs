@@ -32,7 +32,7 @@ pub struct Effect {
     pub ratio: Option<Interval>,
     /// Two-sided p of the score test for equal rates.
     pub p: f64,
-    /// Benjamini-Hochberg q within the family (all effects of one outcome).
+    /// Benjamini-Hochberg q within the family (one kind of exposure, one outcome).
     pub q: f64,
     /// Smallest difference detectable with 80 % power at these sizes.
     pub minimum_detectable: f64,
@@ -60,8 +60,11 @@ pub struct ExposedCell {
     pub cell: Cell,
 }
 
-/// Compares each exposure's users with all others, for one outcome: one declared family.
+/// Compares each exposure's users with all others, for one outcome.
 ///
+/// Declared families: the themes of one outcome, its signals, its grades. Kinds stay apart because
+/// signals and grades, made from what went wrong, are nearly all clear: they would lower the bar for
+/// themes, which are many and mostly without effect.
 /// `all` counts every user, exposed or not. Returns the effects in report order and the number of
 /// comparisons suppressed for having too few users; those are no members of the family.
 pub fn compare(outcome: &str, all: Cell, exposed: &[ExposedCell], rules: &Rules) -> (Vec<Effect>, u64) {
@@ -76,12 +79,20 @@ pub fn compare(outcome: &str, all: Cell, exposed: &[ExposedCell], rules: &Rules)
         .collect();
     let suppressed = (exposed.len() - effects.len()) as u64;
     effects.sort_by(|a, b| report_order(&a.exposure).cmp(&report_order(&b.exposure)));
-    let p: Vec<f64> = effects.iter().map(|effect| effect.p).collect();
-    for (effect, q) in effects.iter_mut().zip(benjamini_hochberg(&p)) {
-        effect.q = q;
-        effect.verdict = verdict(&effect.difference, q, rules);
+    // Report order has each kind together.
+    for family in effects.chunk_by_mut(|a, b| kind(&a.exposure) == kind(&b.exposure)) {
+        let p: Vec<f64> = family.iter().map(|effect| effect.p).collect();
+        for (effect, q) in family.iter_mut().zip(benjamini_hochberg(&p)) {
+            effect.q = q;
+            effect.verdict = verdict(&effect.difference, q, rules);
+        }
     }
     (effects, suppressed)
+}
+
+/// `theme`, `signal` or `grade`.
+fn kind(exposure: &str) -> &str {
+    exposure.split_once(':').map_or(exposure, |(kind, _)| kind)
 }
 
 /// One comparison, as yet without its family: q = p and no verdict.

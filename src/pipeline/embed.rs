@@ -8,9 +8,7 @@ use datafusion::arrow::array::{
     Array, ArrayRef, AsArray, BooleanArray, Float32Array, Int32Array, RecordBatch, StringArray, StructArray,
     TimestampMillisecondArray,
 };
-use datafusion::arrow::datatypes::{
-    DataType, Field, Fields, Float32Type, Int32Type, SchemaRef,
-};
+use datafusion::arrow::datatypes::{DataType, Field, Fields, Float32Type, Int32Type, SchemaRef};
 use datafusion::common::DataFusionError;
 use serde::{Deserialize, Serialize};
 
@@ -77,7 +75,10 @@ pub fn run<E: Embedder + 'static>(
         Ok(writer.write_columns(columns)?)
     })?;
     writer.finish()?;
-    progress.finish(&format!("{} distinct texts of {} user turns, {} tokens", facts.texts, facts.user_turns, facts.tokens));
+    progress.finish(&format!(
+        "{} distinct texts of {} user turns, {} tokens",
+        facts.texts, facts.user_turns, facts.tokens
+    ));
     facts.negative_turns = write_turns(engine, draft)?;
     Ok((facts.texts, facts))
 }
@@ -116,7 +117,10 @@ fn flatten(draft: &RunDraft) -> Result<EncodedFacts, PipelineError> {
         }
         facts.texts += fresh.0.len() as u64;
         turns.write_columns(flat.columns())?;
-        texts.write_columns(vec![Arc::new(StringArray::from(fresh.0)), Arc::new(StringArray::from(fresh.1))])?;
+        texts.write_columns(vec![
+            Arc::new(StringArray::from(fresh.0)),
+            Arc::new(StringArray::from(fresh.1)),
+        ])?;
     }
     turns.finish()?;
     texts.finish()?;
@@ -192,7 +196,11 @@ fn texts_schema(dimensions: usize) -> SchemaRef {
 }
 
 /// `encode(text)`: vector, tokens and tone of each text, in one pass of the encoder.
-fn encode_function<E: Embedder + 'static>(encoder: Arc<E>, tone: ToneHead, progress: Progress) -> RowFunction {
+fn encode_function<E: Embedder + 'static>(
+    encoder: Arc<E>,
+    tone: ToneHead,
+    progress: Progress,
+) -> RowFunction {
     let dimensions = encoder.dimensions();
     let output = DataType::Struct(encoded_fields(dimensions));
     RowFunction::new("encode", vec![DataType::Utf8], output, move |columns, rows| {
@@ -257,9 +265,8 @@ fn count_negative(turns: &Path) -> Result<u64, PipelineError> {
         let batch: RecordBatch = batch?;
         let tone = |name| numbers::<Float32Type>(&batch, name);
         let (a, b, c) = (tone("tone_negative")?, tone("tone_neutral")?, tone("tone_positive")?);
-        let is_negative = |row: &usize| {
-            a.is_valid(*row) && a.value(*row) > b.value(*row) && a.value(*row) > c.value(*row)
-        };
+        let is_negative =
+            |row: &usize| a.is_valid(*row) && a.value(*row) > b.value(*row) && a.value(*row) > c.value(*row);
         negative += (0..batch.num_rows()).filter(is_negative).count() as u64;
     }
     Ok(negative)

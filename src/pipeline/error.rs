@@ -83,7 +83,9 @@ impl PipelineError {
                 | PipelineError::TooManyRejects { .. }
                 | PipelineError::Read(_)
                 | PipelineError::Activity(
-                    ActivityError::Io { .. } | ActivityError::MissingColumn { .. } | ActivityError::ColumnType { .. }
+                    ActivityError::Io { .. }
+                        | ActivityError::MissingColumn { .. }
+                        | ActivityError::ColumnType { .. }
                 )
                 | PipelineError::Model(_)
         )
@@ -100,7 +102,9 @@ fn hint(outside: &u64, rejected: &u64) -> String {
 }
 
 fn first(rejects: &[Reject]) -> String {
-    let lines: Vec<String> =
-        rejects.iter().map(|r| format!("  {}:{} (byte {}): {}", r.file, r.line, r.offset, r.reason)).collect();
+    let lines: Vec<String> = rejects
+        .iter()
+        .map(|r| format!("  {}:{} (byte {}): {}", r.file, r.line, r.offset, r.reason))
+        .collect();
     lines.join("\n")
 }

@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use datafusion::arrow::array::{Array, ArrayRef, AsArray, Float32Array, Int32Array, ListArray, RecordBatch, StringArray};
+use datafusion::arrow::array::{
+    Array, ArrayRef, AsArray, Float32Array, Int32Array, ListArray, RecordBatch, StringArray,
+};
 use datafusion::arrow::buffer::OffsetBuffer;
 use datafusion::arrow::datatypes::{DataType, Field, Float32Type, Int32Type, Int64Type, SchemaRef};
 
@@ -51,12 +53,16 @@ pub fn run(
 }
 
 /// Usual number of turns of every theme that has enough conversations.
-fn typical_lengths(params: &SignalParams, engine: &Engine) -> Result<BTreeMap<i32, TypicalLength>, PipelineError> {
+fn typical_lengths(
+    params: &SignalParams,
+    engine: &Engine,
+) -> Result<BTreeMap<i32, TypicalLength>, PipelineError> {
     let mut turns: BTreeMap<i32, Vec<u32>> = BTreeMap::new();
     let sql = "SELECT a.theme, c.turn_count FROM read_conversations c \
                JOIN assignments a ON c.conversation_id = a.conversation_id WHERE a.theme IS NOT NULL";
     engine.for_each(sql, |batch| {
-        let (theme, count) = (numbers::<Int32Type>(&batch, "theme")?, numbers::<Int32Type>(&batch, "turn_count")?);
+        let (theme, count) =
+            (numbers::<Int32Type>(&batch, "theme")?, numbers::<Int32Type>(&batch, "turn_count")?);
         for row in 0..batch.num_rows() {
             turns.entry(theme.value(row)).or_default().push(count.value(row) as u32);
         }
@@ -102,7 +108,10 @@ fn signals_schema() -> SchemaRef {
 impl Output {
     fn create(draft: &RunDraft) -> Result<Output, PipelineError> {
         Ok(Output {
-            conversations: TableWriter::create(&draft.path("conversations/part-0.parquet"), conversations_schema())?,
+            conversations: TableWriter::create(
+                &draft.path("conversations/part-0.parquet"),
+                conversations_schema(),
+            )?,
             signals: TableWriter::create(&draft.path("signals/part-0.parquet"), signals_schema())?,
         })
     }
@@ -148,12 +157,17 @@ impl Output {
 fn signals_at(column: &ListArray, row: usize) -> Vec<Signal> {
     let values = column.value(row);
     let Some(signals) = values.as_struct_opt() else { return Vec::new() };
-    let (kinds, strengths) = (signals.column(0).as_string::<i32>(), signals.column(1).as_primitive::<Float32Type>());
+    let (kinds, strengths) =
+        (signals.column(0).as_string::<i32>(), signals.column(1).as_primitive::<Float32Type>());
     let turns = signals.column(2).as_list::<i32>();
     let signal = |at: usize| {
         let cited = turns.value(at);
         let cited = cited.as_primitive::<Int32Type>().values().iter().map(|t| *t as u32).collect();
-        Some(Signal { kind: SignalKind::parse(kinds.value(at))?, strength: strengths.value(at), turns: cited })
+        Some(Signal {
+            kind: SignalKind::parse(kinds.value(at))?,
+            strength: strengths.value(at),
+            turns: cited,
+        })
     };
     (0..signals.len()).filter_map(signal).collect()
 }
@@ -167,7 +181,8 @@ impl<'a> SignalRows<'a> {
     }
 
     fn columns(self) -> Result<Vec<ArrayRef>, EngineError> {
-        let turns = Int32Array::from_iter_values(self.0.iter().flat_map(|(_, s)| s.turns.iter().map(|t| *t as i32)));
+        let turns =
+            Int32Array::from_iter_values(self.0.iter().flat_map(|(_, s)| s.turns.iter().map(|t| *t as i32)));
         let lists = ListArray::new(
             Arc::new(Field::new_list_field(DataType::Int32, false)),
             OffsetBuffer::from_lengths(self.0.iter().map(|(_, s)| s.turns.len())),

@@ -61,7 +61,9 @@ pub fn fingerprint(
     let activity = if plan.activity.is_some() { contents.pop() } else { None };
     contents.sort_unstable();
     let mut hasher = blake3::Hasher::new();
-    for part in [env!("CARGO_PKG_VERSION"), model_hash, tone_hash, config.to_toml()?.as_str(), activity.unwrap_or("")] {
+    for part in
+        [env!("CARGO_PKG_VERSION"), model_hash, tone_hash, config.to_toml()?.as_str(), activity.unwrap_or("")]
+    {
         hasher.update(part.as_bytes()).update(&[0]);
     }
     for content in contents {

@@ -17,8 +17,8 @@ use std::path::PathBuf;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 
-pub use inputs::{InputFile, fingerprint};
 pub use error::PipelineError;
+pub use inputs::{InputFile, fingerprint};
 pub use read::{FileFacts, ReadSummary};
 
 use crate::config::Plan;
@@ -105,20 +105,23 @@ pub fn run(plan: &Plan, progress: &Progress) -> Result<Published, PipelineError>
     let resumed = draft.resumed();
     let stages = draft.stages().to_vec();
     let seconds = (Utc::now() - started).num_milliseconds() as f64 / 1000.0;
-    write_json(&draft.path("run.json"), &RunFacts {
-        layout: LAYOUT,
-        version: env!("CARGO_PKG_VERSION"),
-        started_at: started,
-        fingerprint: &fingerprint,
-        seed: plan.config.seed,
-        model: &model.name,
-        model_hash: &model_hash,
-        tone_hash: &tone_hash,
-        inputs: &inputs,
-        stages: &stages,
-        seconds,
-        rows: stages.iter().map(|stage| (stage.name.as_str(), stage.rows)).collect(),
-    })?;
+    write_json(
+        &draft.path("run.json"),
+        &RunFacts {
+            layout: LAYOUT,
+            version: env!("CARGO_PKG_VERSION"),
+            started_at: started,
+            fingerprint: &fingerprint,
+            seed: plan.config.seed,
+            model: &model.name,
+            model_hash: &model_hash,
+            tone_hash: &tone_hash,
+            inputs: &inputs,
+            stages: &stages,
+            seconds,
+            rows: stages.iter().map(|stage| (stage.name.as_str(), stage.rows)).collect(),
+        },
+    )?;
     let dir = draft.publish(started)?;
     Ok(Published { dir, report, resumed, read })
 }

@@ -62,8 +62,10 @@ pub fn run(
     let measured = measure(engine, params, &exposures, progress)?;
     let source = match read.activity {
         Some(_) => "the activity table",
-        None => "the conversations themselves (no activity table was given): a user who came back without \
-                 starting a conversation counts as away",
+        None => {
+            "the conversations themselves (no activity table was given): a user who came back without \
+                 starting a conversation counts as away"
+        }
     };
     let facts = match measured {
         Some(outcomes) => OutcomeFacts {

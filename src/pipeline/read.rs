@@ -127,7 +127,10 @@ fn settle(
     engine.register("raw", &raw)?;
     let counts = engine.collect("SELECT count(*) AS n, count(DISTINCT conversation_id) AS ids FROM raw")?;
     let count = |name: &str| -> i64 {
-        counts.first().and_then(|b| b.column_by_name(name)).map_or(0, |c| c.as_primitive::<Int64Type>().value(0))
+        counts
+            .first()
+            .and_then(|b| b.column_by_name(name))
+            .map_or(0, |c| c.as_primitive::<Int64Type>().value(0))
     };
     let columns = "conversation_id, user_id, started_at, metadata, turns, turn_count";
     let output = draft.path("staging/conversations.parquet");
@@ -143,8 +146,10 @@ fn settle(
         "SELECT file, line, \"offset\", content_hash, kept_hash FROM ({ranked}) WHERE place > 1 ORDER BY file, line"
     );
     for batch in engine.collect(&lost)? {
-        let (file, hash, kept) = (text(&batch, "file")?, text(&batch, "content_hash")?, text(&batch, "kept_hash")?);
-        let (line, offset) = (batch.column(1).as_primitive::<UInt64Type>(), batch.column(2).as_primitive::<UInt64Type>());
+        let (file, hash, kept) =
+            (text(&batch, "file")?, text(&batch, "content_hash")?, text(&batch, "kept_hash")?);
+        let (line, offset) =
+            (batch.column(1).as_primitive::<UInt64Type>(), batch.column(2).as_primitive::<UInt64Type>());
         for row in 0..batch.num_rows() {
             if hash.value(row) == kept.value(row) {
                 summary.repeated += 1;
@@ -213,7 +218,12 @@ struct Intake<'a> {
 }
 
 impl<'a> Intake<'a> {
-    fn create(plan: &'a Plan, draft: &RunDraft, raw: PathBuf, progress: &'a Progress) -> Result<Intake<'a>, PipelineError> {
+    fn create(
+        plan: &'a Plan,
+        draft: &RunDraft,
+        raw: PathBuf,
+        progress: &'a Progress,
+    ) -> Result<Intake<'a>, PipelineError> {
         Ok(Intake {
             plan,
             file: "".into(),
@@ -293,7 +303,8 @@ impl Rejects {
         if self.last.len() < EXAMPLES {
             self.last.push(reject.clone());
         }
-        let line = serde_json::to_string(reject).map_err(|source| RunError::Json { path: self.path.clone(), source })?;
+        let line = serde_json::to_string(reject)
+            .map_err(|source| RunError::Json { path: self.path.clone(), source })?;
         writeln!(self.file, "{line}").map_err(|source| RunError::Io { path: self.path.clone(), source })
     }
 

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use datafusion::arrow::array::{
-    Array, ArrayRef, AsArray, FixedSizeListArray, Float16Array, Int32Array, ListArray, StringArray, StructArray,
-    TimestampMillisecondArray, UInt64Array,
+    Array, ArrayRef, AsArray, FixedSizeListArray, Float16Array, Int32Array, ListArray, StringArray,
+    StructArray, TimestampMillisecondArray, UInt64Array,
 };
 use datafusion::arrow::buffer::OffsetBuffer;
 use datafusion::arrow::datatypes::{

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use datafusion::arrow::array::{
-    Array, ArrayRef, AsArray, FixedSizeListArray, Float32Array, Int32Array, ListArray, StringArray, StructArray,
+    Array, ArrayRef, AsArray, FixedSizeListArray, Float32Array, Int32Array, ListArray, StringArray,
+    StructArray,
 };
 use datafusion::arrow::buffer::OffsetBuffer;
 use datafusion::arrow::datatypes::{DataType, Field, Fields, Float32Type, Int32Type};
@@ -88,7 +89,12 @@ fn judge_function(params: SignalParams, dimensions: usize, progress: Progress) -
             let scene = scene(&turns, &vectors, &tones);
             let signals = detect(&scene, &params);
             let friction = measure(&scene, &signals, &params);
-            judged.push(Judged { signals, friction, request: first_request(&scene), vector: represent(&scene) });
+            judged.push(Judged {
+                signals,
+                friction,
+                request: first_request(&scene),
+                vector: represent(&scene),
+            });
         }
         progress.advance(rows as u64);
         judged_column(&judged, dimensions)
@@ -136,7 +142,9 @@ struct Heard<'a> {
 
 impl<'a> Heard<'a> {
     fn new(column: &'a ArrayRef) -> Result<Heard<'a>, DataFusionError> {
-        let wrong = || DataFusionError::Execution(format!("not a column of vectors and tones: {}", column.data_type()));
+        let wrong = || {
+            DataFusionError::Execution(format!("not a column of vectors and tones: {}", column.data_type()))
+        };
         let lists = column.as_list_opt::<i32>().ok_or_else(wrong)?;
         let values = lists.values().as_struct_opt().ok_or_else(wrong)?;
         let part = |name: &str| values.column_by_name(name).ok_or_else(wrong);
@@ -165,7 +173,9 @@ impl<'a> Heard<'a> {
 }
 
 /// Signals of many conversations as a column of lists.
-pub fn signals_column<'a>(rows: impl Iterator<Item = &'a [Signal]> + Clone) -> Result<ListArray, DataFusionError> {
+pub fn signals_column<'a>(
+    rows: impl Iterator<Item = &'a [Signal]> + Clone,
+) -> Result<ListArray, DataFusionError> {
     let all = || rows.clone().flatten();
     let turns = Int32Array::from_iter_values(all().flat_map(|signal| signal.turns.iter().map(|t| *t as i32)));
     let turn_lists = ListArray::try_new(

@@ -156,7 +156,10 @@ fn write_assignments(requests: &Requests, found: &Themes, draft: &RunDraft) -> R
 }
 
 fn write_centroids(found: &Themes, dimensions: usize, draft: &RunDraft) -> Result<(), PipelineError> {
-    let fields = vec![Field::new("theme", DataType::Int32, false), Field::new("centroid", vector_type(dimensions), true)];
+    let fields = vec![
+        Field::new("theme", DataType::Int32, false),
+        Field::new("centroid", vector_type(dimensions), true),
+    ];
     let mut writer = TableWriter::create(&draft.path("model/centroids.parquet"), schema(fields))?;
     let centroids = found.themes.iter().map(|theme| Some(theme.centroid.as_slice()));
     writer.write_columns(vec![

@@ -24,10 +24,8 @@ pub fn read(record: &Map<String, Value>, context: &mut Context<'_>) -> Result<Dr
     let at_paths = paths(&mapping.at, &["at"]);
     for (index, turn) in turns.iter().enumerate() {
         let turn = turn.as_object().ok_or_else(|| format!("turn {index} is not an object"))?;
-        let role = turn
-            .get("role")
-            .and_then(Value::as_str)
-            .ok_or_else(|| format!("turn {index} has no `role`"))?;
+        let role =
+            turn.get("role").and_then(Value::as_str).ok_or_else(|| format!("turn {index} has no `role`"))?;
         let at = context.time(find(turn, &at_paths));
         let text = context.content(turn.get("text"));
         draft.push(role, text, at, context);

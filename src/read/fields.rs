@@ -7,8 +7,8 @@ use chrono_tz::Tz;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::time::{epoch, parse_time};
 use super::Oddity;
+use super::time::{epoch, parse_time};
 
 /// Where a format without fixed names keeps its ids and times; dotted paths such as
 /// `metadata.thread_id`. An empty list keeps the format's usual places.

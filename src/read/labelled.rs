@@ -73,7 +73,12 @@ pub fn read_examples(path: &Path, label: &str, split: Option<&str>) -> Result<Ve
     Ok(examples)
 }
 
-fn from_csv(path: &Path, stream: impl Read, label: &str, split: Option<&str>) -> Result<Vec<Example>, LabelledError> {
+fn from_csv(
+    path: &Path,
+    stream: impl Read,
+    label: &str,
+    split: Option<&str>,
+) -> Result<Vec<Example>, LabelledError> {
     let wrong = |record, reason: String| LabelledError::Record { path: path.to_owned(), record, reason };
     let mut reader = csv::Reader::from_reader(stream);
     let headers = reader.headers().map_err(|e| wrong(0, e.to_string()))?.clone();
@@ -108,8 +113,8 @@ fn from_json(
     {
         let number = record.place.line;
         let wrong = |reason: String| LabelledError::Record { path: path.to_owned(), record: number, reason };
-        let object: Map<String, Value> =
-            serde_json::from_slice(&record.bytes).map_err(|e| wrong(format!("not a JSON object, column {}", e.column())))?;
+        let object: Map<String, Value> = serde_json::from_slice(&record.bytes)
+            .map_err(|e| wrong(format!("not a JSON object, column {}", e.column())))?;
         let labels = object.get("labels");
         let value = |name: &str| labels.and_then(|l| l.get(name)).or_else(|| object.get(name)).and_then(word);
         if split.is_some() && value("split").as_deref() != split {

@@ -19,8 +19,8 @@ use serde::Serialize;
 
 use crate::conversation::Conversation;
 
-pub use format::{Format, content_hash};
 pub use fields::Mapping;
+pub use format::{Format, content_hash};
 pub use source::{ReadParams, SourceFile, expand, read_file};
 
 /// A record that could not be used.
@@ -118,7 +118,9 @@ impl Oddity {
             Oddity::NulByte => "NUL bytes were removed from a text.",
             Oddity::EmptyTurn => "Turns without text are kept and say nothing.",
             Oddity::UnknownRole => "Turns of a role we do not know were left out.",
-            Oddity::ClockBackwards => "A turn's time lies before the turn above it; the order of the file is kept.",
+            Oddity::ClockBackwards => {
+                "A turn's time lies before the turn above it; the order of the file is kept."
+            }
             Oddity::ZonelessTime => "Times without a zone were read in the configured zone.",
             Oddity::BadTime => "Times that are no times were left out.",
             Oddity::NonText => "Images, audio and tool calls became placeholders.",

@@ -7,16 +7,38 @@ use super::fields::{Context, find, id, metadata, paths};
 use super::format::Draft;
 
 const KNOWN: [&str; 13] = [
-    "messages", "id", "conversation_id", "thread_id", "session_id", "user", "user_id", "created",
-    "created_at", "timestamp", "started_at", "tools", "functions",
+    "messages",
+    "id",
+    "conversation_id",
+    "thread_id",
+    "session_id",
+    "user",
+    "user_id",
+    "created",
+    "created_at",
+    "timestamp",
+    "started_at",
+    "tools",
+    "functions",
 ];
 const IDS: [&str; 8] = [
-    "conversation_id", "metadata.conversation_id", "thread_id", "metadata.thread_id", "session_id",
-    "metadata.session_id", "id", "metadata.id",
+    "conversation_id",
+    "metadata.conversation_id",
+    "thread_id",
+    "metadata.thread_id",
+    "session_id",
+    "metadata.session_id",
+    "id",
+    "metadata.id",
 ];
 const USERS: [&str; 4] = ["user_id", "user", "metadata.user_id", "metadata.user"];
 const STARTS: [&str; 7] = [
-    "started_at", "created_at", "created", "timestamp", "metadata.started_at", "metadata.created_at",
+    "started_at",
+    "created_at",
+    "created",
+    "timestamp",
+    "metadata.started_at",
+    "metadata.created_at",
     "metadata.timestamp",
 ];
 const TIMES: [&str; 5] = ["at", "created_at", "timestamp", "created", "time"];

@@ -83,7 +83,8 @@ impl Records {
                 Layout::Array => self.element(),
             };
             match record {
-                Ok(Some(record)) if record.bytes.iter().all(|b| is_blank(*b)) && record.ending != Ending::TooLong => {}
+                Ok(Some(record))
+                    if record.bytes.iter().all(|b| is_blank(*b)) && record.ending != Ending::TooLong => {}
                 Ok(Some(record)) => return Ok(Some(record)),
                 Ok(None) => self.done = true,
                 Err(error) if is_cut(&error) => {
@@ -126,11 +127,7 @@ impl Records {
     }
 
     /// Moves bytes up to the first that `ends` the record into `bytes`; that byte is consumed.
-    fn take_until(
-        &mut self,
-        bytes: &mut Vec<u8>,
-        mut ends: impl FnMut(u8) -> bool,
-    ) -> io::Result<Ending> {
+    fn take_until(&mut self, bytes: &mut Vec<u8>, mut ends: impl FnMut(u8) -> bool) -> io::Result<Ending> {
         let mut too_long = false;
         loop {
             let buffer = match self.stream.fill_buf() {

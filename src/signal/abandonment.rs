@@ -9,7 +9,8 @@ pub(super) fn detect(scene: &Scene<'_>, params: &SignalParams, trouble: &[u32]) 
     let last = scene.last_user()?;
     let turn = &scene.turns[last];
     let requested = cue::carries_request(turn.text);
-    let answered = scene.turns[last + 1..].iter().any(|t| t.role == Role::Assistant && !t.text.trim().is_empty());
+    let answered =
+        scene.turns[last + 1..].iter().any(|t| t.role == Role::Assistant && !t.text.trim().is_empty());
     let negative = turn.tone.is_some_and(|tone| tone.negative >= params.negative_tone);
     let strength: f32 = match (answered, requested) {
         (false, true) => 0.7,

@@ -10,9 +10,22 @@ const MAX_WORDS: usize = 25;
 
 /// Phrases that say it worked.
 const SOLVED: [&str; 16] = [
-    "that works", "it works", "works now", "that worked", "it worked", "that fixed", "fixed it", "solved",
-    "problem solved", "all set", "got it working", "exactly what i needed", "what i needed", "that helps",
-    "that helped", "thats it",
+    "that works",
+    "it works",
+    "works now",
+    "that worked",
+    "it worked",
+    "that fixed",
+    "fixed it",
+    "solved",
+    "problem solved",
+    "all set",
+    "got it working",
+    "exactly what i needed",
+    "what i needed",
+    "that helps",
+    "that helped",
+    "thats it",
 ];
 
 /// Words of thanks.
@@ -20,8 +33,8 @@ const THANKS: [&str; 8] = ["thanks", "thank", "thx", "cheers", "ty", "appreciate
 
 /// Words that turn thanks into a complaint or a further request.
 const BUT: [&str; 14] = [
-    "but", "still", "not", "nothing", "however", "wrong", "useless", "though", "doesnt", "didnt", "isnt", "cant",
-    "wont", "no",
+    "but", "still", "not", "nothing", "however", "wrong", "useless", "though", "doesnt", "didnt", "isnt",
+    "cant", "wont", "no",
 ];
 
 /// Phrases that end a conversation, whatever "no" stands before them.

@@ -40,11 +40,8 @@ pub fn detect(turns: u32, typical: &TypicalLength, params: &SignalParams) -> Opt
     }
     let strength = (1.0 - params.length_z / (2.0 * z.abs())).clamp(0.0, 1.0) as f32;
     let usual = typical.median.exp().floor() as u32;
-    let (kind, cited) = if z > 0.0 {
-        (SignalKind::Long, usual.min(turns - 1)..turns)
-    } else {
-        (SignalKind::Short, 0..turns)
-    };
+    let (kind, cited) =
+        if z > 0.0 { (SignalKind::Long, usual.min(turns - 1)..turns) } else { (SignalKind::Short, 0..turns) };
     Some(Signal { kind, strength, turns: cited.collect() })
 }
 

@@ -129,7 +129,6 @@ pub fn detect(scene: &Scene<'_>, params: &SignalParams) -> Vec<Signal> {
     let rephrase = rephrase::detect(scene, params, retry.as_ref());
     let closing = closing::detect(scene);
     let trouble: Vec<u32> = [&retry, &rephrase].into_iter().flatten().flat_map(|s| s.turns.clone()).collect();
-    let abandonment =
-        if closing.is_some() { None } else { abandonment::detect(scene, params, &trouble) };
+    let abandonment = if closing.is_some() { None } else { abandonment::detect(scene, params, &trouble) };
     [rephrase, retry, abandonment, closing].into_iter().flatten().collect()
 }

@@ -15,8 +15,28 @@ const AFTER_QUESTION: f32 = 0.8;
 
 /// Openings that ask for more of the kind, not for the same again.
 const NEXT: [&str; 22] = [
-    "yes", "yeah", "yep", "sure", "ok", "okay", "great", "perfect", "now", "next", "also", "and", "another", "what about", "how about", "same for", "the same", "do the same",
-    "same thing", "can you also", "then", "one more",
+    "yes",
+    "yeah",
+    "yep",
+    "sure",
+    "ok",
+    "okay",
+    "great",
+    "perfect",
+    "now",
+    "next",
+    "also",
+    "and",
+    "another",
+    "what about",
+    "how about",
+    "same for",
+    "the same",
+    "do the same",
+    "same thing",
+    "can you also",
+    "then",
+    "one more",
 ];
 
 pub(super) fn detect(scene: &Scene<'_>, params: &SignalParams, retry: Option<&Signal>) -> Option<Signal> {
@@ -29,8 +49,10 @@ pub(super) fn detect(scene: &Scene<'_>, params: &SignalParams, retry: Option<&Si
         }
         let earlier = &requests[position.saturating_sub(params.lookback)..position];
         // Who is asked something answers: only nearly the same words ask again then.
-        let asked = scene.turns[..request.index].last().is_some_and(|turn| turn.text.trim_end().ends_with('?'));
-        let threshold = if asked { params.rephrase_similarity.max(AFTER_QUESTION) } else { params.rephrase_similarity };
+        let asked =
+            scene.turns[..request.index].last().is_some_and(|turn| turn.text.trim_end().ends_with('?'));
+        let threshold =
+            if asked { params.rephrase_similarity.max(AFTER_QUESTION) } else { params.rephrase_similarity };
         let similarity = earlier
             .iter()
             .filter(|before| scene.answered_between(before.index, request.index))
@@ -66,9 +88,9 @@ const MAX_FOREIGN: f32 = 0.2;
 
 /// English function words; a longer text without any of them is not English.
 const ENGLISH: [&str; 40] = [
-    "the", "a", "an", "is", "are", "to", "in", "of", "for", "on", "my", "i", "it", "how", "what", "can", "you",
-    "do", "does", "not", "and", "with", "this", "that", "please", "me", "from", "why", "when", "where", "be",
-    "have", "need", "want", "get", "im", "was", "your", "which", "into",
+    "the", "a", "an", "is", "are", "to", "in", "of", "for", "on", "my", "i", "it", "how", "what", "can",
+    "you", "do", "does", "not", "and", "with", "this", "that", "please", "me", "from", "why", "when",
+    "where", "be", "have", "need", "want", "get", "im", "was", "your", "which", "into",
 ];
 
 /// True for texts whose cosines can be trusted: English, or too short to tell.

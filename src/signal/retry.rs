@@ -62,5 +62,6 @@ fn trigrams(text: &str) -> BTreeSet<[char; 3]> {
 /// for two things, "receive" and "recieve" for one.
 fn same_content(before: &[String], again: &[String]) -> bool {
     let lost = before.iter().filter(|word| !again.contains(word));
-    lost.clone().all(|word| word.len() <= 2 || again.iter().any(|other| strsim::jaro_winkler(word, other) >= 0.85))
+    lost.clone()
+        .all(|word| word.len() <= 2 || again.iter().any(|other| strsim::jaro_winkler(word, other) >= 0.85))
 }

@@ -45,8 +45,12 @@ fn oddities_are_repaired_and_counted() {
     let folder = tempdir().unwrap();
     let mut bytes = small_export(60).into_bytes();
     bytes.extend(b"{\"conversation_id\":\"utf8\",\"turns\":[{\"role\":\"user\",\"text\":\"caf\xe9 opening hours\"}]}\n");
-    bytes.extend(b"{\"conversation_id\":\"nul\",\"turns\":[{\"role\":\"user\",\"text\":\"a\\u0000b question\"}]}\n");
-    bytes.extend(b"{\"conversation_id\":\"raw\",\"turns\":[{\"role\":\"user\",\"text\":\"a\x00b question\"}]}\n");
+    bytes.extend(
+        b"{\"conversation_id\":\"nul\",\"turns\":[{\"role\":\"user\",\"text\":\"a\\u0000b question\"}]}\n",
+    );
+    bytes.extend(
+        b"{\"conversation_id\":\"raw\",\"turns\":[{\"role\":\"user\",\"text\":\"a\x00b question\"}]}\n",
+    );
     bytes.extend(b"{\"conversation_id\":\"role\",\"turns\":[{\"role\":\"narrator\",\"text\":\"x\"},{\"role\":\"user\",\"text\":\"hm?\"}]}\n");
     bytes.extend(b"{\"conversation_id\":\"empty\",\"turns\":[{\"role\":\"user\",\"text\":\"  \"}]}\n");
     bytes.extend(
@@ -54,7 +58,9 @@ fn oddities_are_repaired_and_counted() {
           {\"role\":\"assistant\",\"text\":\"two\",\"at\":\"2026-03-02T09:00:00Z\"}]}\n",
     );
     bytes.extend(b"{\"conversation_id\":\"zone\",\"started_at\":\"2026-03-02 10:00:00\",\"turns\":[{\"role\":\"user\",\"text\":\"where\"}]}\n");
-    bytes.extend(b"{\"conversation_id\":\"c0000\",\"turns\":[{\"role\":\"user\",\"text\":\"an id that exists\"}]}\n");
+    bytes.extend(
+        b"{\"conversation_id\":\"c0000\",\"turns\":[{\"role\":\"user\",\"text\":\"an id that exists\"}]}\n",
+    );
     bytes.extend(small_export(1).into_bytes());
     write(folder.path(), "odd.jsonl", bytes);
     let (code, _, err) = analyse(folder.path(), "odd.jsonl", &[]);
@@ -82,7 +88,9 @@ fn a_ten_megabyte_turn_is_read_and_said_to_be_shortened() {
     let folder = tempdir().unwrap();
     let mut text = small_export(60);
     let long = "lorem ipsum dolor sit amet ".repeat(400_000);
-    text.push_str(&format!("{{\"conversation_id\":\"big\",\"turns\":[{{\"role\":\"user\",\"text\":\"{long}\"}}]}}\n"));
+    text.push_str(&format!(
+        "{{\"conversation_id\":\"big\",\"turns\":[{{\"role\":\"user\",\"text\":\"{long}\"}}]}}\n"
+    ));
     write(folder.path(), "big.jsonl", text);
     let (code, _, err) = analyse(folder.path(), "big.jsonl", &[]);
     assert_eq!(code, 0, "{err}");
@@ -120,7 +128,9 @@ fn no_user_turns_at_all_still_gives_a_report() {
     let folder = tempdir().unwrap();
     let mut text = String::new();
     for i in 0..5 {
-        text.push_str(&format!("{{\"conversation_id\":\"a{i}\",\"turns\":[{{\"role\":\"assistant\",\"text\":\"Hello {i}\"}}]}}\n"));
+        text.push_str(&format!(
+            "{{\"conversation_id\":\"a{i}\",\"turns\":[{{\"role\":\"assistant\",\"text\":\"Hello {i}\"}}]}}\n"
+        ));
     }
     write(folder.path(), "mute.jsonl", text);
     let (code, _, err) = analyse(folder.path(), "mute.jsonl", &[]);
@@ -182,10 +192,8 @@ fn conversation_text_never_reaches_the_logs() {
     let text = small_export(30).replace("birthday", canary) + &format!("{{\"{canary}\": broken\n");
     write(folder.path(), "c.jsonl", text);
     write(folder.path(), "u.toml", "[input]\nmax_reject_share = 0.5\n");
-    let (code, _, err) = run_in(
-        folder.path(),
-        &["run", "-vv", "-c", "u.toml", "--conversations", "c.jsonl", "--out", "runs"],
-    );
+    let (code, _, err) =
+        run_in(folder.path(), &["run", "-vv", "-c", "u.toml", "--conversations", "c.jsonl", "--out", "runs"]);
     assert_eq!(code, 0, "{err}");
     assert!(!err.contains(canary), "{err}");
     let rejects = std::fs::read_to_string(folder.path().join("runs/latest/rejects.jsonl")).unwrap();

@@ -92,7 +92,8 @@ fn the_bundled_model_is_the_recorded_one() {
 fn since_and_until_cut_the_period() {
     let folder = tempdir().unwrap();
     write(folder.path(), "c.jsonl", small_export(90));
-    let args = ["run", "--conversations", "c.jsonl", "--since", "2026-03-10", "--until", "2026-03-12", "--json"];
+    let args =
+        ["run", "--conversations", "c.jsonl", "--since", "2026-03-10", "--until", "2026-03-12", "--json"];
     let (code, out, err) = run_in(folder.path(), &args);
     assert_eq!(code, 0, "{err}");
     let summary: serde_json::Value = serde_json::from_str(&out).unwrap();

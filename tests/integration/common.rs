@@ -44,9 +44,21 @@ pub fn real_data(name: &str) -> Option<PathBuf> {
 /// `count` small conversations as canonical JSON Lines, each about one of three things.
 pub fn small_export(count: usize) -> String {
     let topics = [
-        ["How do I export my invoices to a spreadsheet?", "Can I get the invoices as a CSV file?", "Invoice export please"],
-        ["Write a birthday poem for my sister", "I need a short poem for a birthday card", "Poem for my sister's birthday"],
-        ["The login page says my password is wrong", "I cannot log in, it rejects my password", "Password rejected at login"],
+        [
+            "How do I export my invoices to a spreadsheet?",
+            "Can I get the invoices as a CSV file?",
+            "Invoice export please",
+        ],
+        [
+            "Write a birthday poem for my sister",
+            "I need a short poem for a birthday card",
+            "Poem for my sister's birthday",
+        ],
+        [
+            "The login page says my password is wrong",
+            "I cannot log in, it rejects my password",
+            "Password rejected at login",
+        ],
     ];
     let mut lines = String::new();
     for index in 0..count {

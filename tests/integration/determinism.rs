@@ -23,7 +23,17 @@ fn demo_data(folder: &std::path::Path) {
 fn analyse(folder: &std::path::Path, input: &str, out: &str, threads: &str) {
     let (code, _, err) = run_in(
         folder,
-        &["run", "--threads", threads, "--conversations", input, "--activity", "data/activity.csv", "--out", out],
+        &[
+            "run",
+            "--threads",
+            threads,
+            "--conversations",
+            input,
+            "--activity",
+            "data/activity.csv",
+            "--out",
+            out,
+        ],
     );
     assert_eq!(code, 0, "{err}");
 }

@@ -12,7 +12,8 @@ fn fixture() -> (Vec<String>, Vec<Vec<f32>>) {
     let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/embedding");
     let texts = serde_json::from_slice(&std::fs::read(folder.join("texts.json")).unwrap()).unwrap();
     let bytes = std::fs::read(folder.join("vectors.f32")).unwrap();
-    let values: Vec<f32> = bytes.chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect();
+    let values: Vec<f32> =
+        bytes.chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect();
     (texts, values.chunks(DIMENSIONS).map(<[f32]>::to_vec).collect())
 }
 

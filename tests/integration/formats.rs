@@ -42,7 +42,9 @@ fn check(name: &str, bytes: &[u8], users: u64) {
 
 #[test]
 fn every_format_in_every_container() {
-    for (format, text, users) in [("canonical", CANONICAL, 2), ("openai", OPENAI, 2), ("sharegpt", SHAREGPT, 0)] {
+    for (format, text, users) in
+        [("canonical", CANONICAL, 2), ("openai", OPENAI, 2), ("sharegpt", SHAREGPT, 0)]
+    {
         check(&format!("{format}.jsonl"), text.as_bytes(), users);
         check(&format!("{format}.json"), as_array(text).as_bytes(), users);
         check(&format!("{format}.jsonl.gz"), &gzip(text), users);

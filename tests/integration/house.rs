@@ -41,7 +41,9 @@ fn imports(text: &str) -> Vec<String> {
     let word = |rest: &str| rest.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect::<String>();
     text.lines()
         .filter(|line| !line.trim_start().starts_with("//"))
-        .flat_map(|line| line.match_indices("crate::").map(|(at, m)| word(&line[at + m.len()..])).collect::<Vec<_>>())
+        .flat_map(|line| {
+            line.match_indices("crate::").map(|(at, m)| word(&line[at + m.len()..])).collect::<Vec<_>>()
+        })
         .collect()
 }
 

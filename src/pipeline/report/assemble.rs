@@ -7,7 +7,8 @@ use super::quality;
 use super::survey::{Survey, Tally};
 use crate::config::Plan;
 use crate::finding::{
-    Evidence, Finding, FindingParams, RetentionInput, ThemeCounts, rank, retention_findings, theme_findings, undecided,
+    Evidence, Finding, FindingParams, RetentionInput, ThemeCounts, rank, retention_findings, theme_findings,
+    undecided,
 };
 use crate::outcome::effect::Effect;
 use crate::outcome::estimate::Rate;
@@ -103,7 +104,8 @@ fn all_counts(survey: &Survey) -> ThemeCounts {
 fn theme_facts(facts: &Facts<'_>, survey: &Survey, theme: &ThemeEntry) -> ThemeFacts {
     let tally = survey.themes.get(&theme.id).cloned().unwrap_or_default();
     let exposure = format!("theme:{}", theme.id);
-    let signals = tally.signals.iter().map(|(kind, n)| (kind.name().to_owned(), share(*n, tally.conversations)));
+    let signals =
+        tally.signals.iter().map(|(kind, n)| (kind.name().to_owned(), share(*n, tally.conversations)));
     let weeks = survey.weeks();
     ThemeFacts {
         id: theme.id,
@@ -120,7 +122,9 @@ fn theme_facts(facts: &Facts<'_>, survey: &Survey, theme: &ThemeEntry) -> ThemeF
         weekly: weeks.iter().map(|week| tally.weeks.get(week).copied().unwrap_or(0)).collect(),
         signals: signals.collect(),
         examples: Vec::new(),
-        effects: main_first(facts.outcomes.effects.iter().filter(|e| e.exposure == exposure).cloned().collect()),
+        effects: main_first(
+            facts.outcomes.effects.iter().filter(|e| e.exposure == exposure).cloned().collect(),
+        ),
     }
 }
 
@@ -170,8 +174,10 @@ pub fn choose_conversations(report: &mut Report, survey: &Survey, plan: &Plan) -
     }
     for finding in &mut report.findings {
         let ids = distinct(candidates(finding, survey).iter(), plan.report.evidence_per_finding);
-        finding.evidence =
-            ids.into_iter().map(|id| Evidence { conversation_id: id, turns: vec![], note: String::new() }).collect();
+        finding.evidence = ids
+            .into_iter()
+            .map(|id| Evidence { conversation_id: id, turns: vec![], note: String::new() })
+            .collect();
     }
     let examples = report.themes.iter().flat_map(|theme| &theme.examples);
     let signals = report.signals.iter().flat_map(|signal| &signal.examples);
@@ -207,9 +213,13 @@ pub fn point_at_turns(report: &mut Report) {
         finding.evidence.retain(|evidence| report.conversations.contains_key(&evidence.conversation_id));
         for evidence in &mut finding.evidence {
             let page = &report.conversations[&evidence.conversation_id];
-            let cited = page.turns.iter().filter(|turn| turn.signals.iter().any(|name| name != "long" && name != "short"));
+            let cited = page
+                .turns
+                .iter()
+                .filter(|turn| turn.signals.iter().any(|name| name != "long" && name != "short"));
             evidence.turns = cited.map(|turn| turn.index).collect();
-            evidence.note = page.reasons.first().cloned().unwrap_or_else(|| "typical of the theme".to_owned());
+            evidence.note =
+                page.reasons.first().cloned().unwrap_or_else(|| "typical of the theme".to_owned());
         }
     }
 }

@@ -20,7 +20,8 @@ pub fn load(
 ) -> Result<BTreeMap<String, ConversationPage>, PipelineError> {
     let ids = StringArray::from_iter_values(wanted);
     let field = Field::new("id", DataType::Utf8, false);
-    let batch = RecordBatch::try_new(schema(vec![field]), vec![std::sync::Arc::new(ids)]).map_err(TableError::from)?;
+    let batch = RecordBatch::try_new(schema(vec![field]), vec![std::sync::Arc::new(ids)])
+        .map_err(TableError::from)?;
     engine.register_rows("wanted", batch)?;
     let mut pages = BTreeMap::new();
     let heads = "SELECT c.conversation_id, c.user_id, c.started_at, c.friction, c.grade, c.reasons, a.theme \
@@ -40,23 +41,30 @@ pub fn load(
 type Pages = BTreeMap<String, ConversationPage>;
 
 fn add_heads(batch: &RecordBatch, pages: &mut Pages) -> Result<(), TableError> {
-    let (ids, users, grades) = (text(batch, "conversation_id")?, text(batch, "user_id")?, text(batch, "grade")?);
-    let (started, friction) = (numbers::<TimestampMillisecondType>(batch, "started_at")?, numbers::<Float32Type>(batch, "friction")?);
+    let (ids, users, grades) =
+        (text(batch, "conversation_id")?, text(batch, "user_id")?, text(batch, "grade")?);
+    let (started, friction) = (
+        numbers::<TimestampMillisecondType>(batch, "started_at")?,
+        numbers::<Float32Type>(batch, "friction")?,
+    );
     let (reasons, theme) = (lists(batch, "reasons")?, numbers::<Int32Type>(batch, "theme")?);
     for row in 0..batch.num_rows() {
         let why = reasons.value(row);
         let at = started.is_valid(row).then(|| DateTime::from_timestamp_millis(started.value(row))).flatten();
-        pages.insert(ids.value(row).to_owned(), ConversationPage {
-            id: ids.value(row).to_owned(),
-            user_id: text_at(users, row).map(str::to_owned),
-            started_at: at.map(|at| at.to_rfc3339()),
-            theme: theme.is_valid(row).then(|| theme.value(row) as u32),
-            friction: round(friction.value(row)),
-            grade: grades.value(row).to_owned(),
-            reasons: why.as_string::<i32>().iter().flatten().map(str::to_owned).collect(),
-            turns: Vec::new(),
-            omitted_turns: 0,
-        });
+        pages.insert(
+            ids.value(row).to_owned(),
+            ConversationPage {
+                id: ids.value(row).to_owned(),
+                user_id: text_at(users, row).map(str::to_owned),
+                started_at: at.map(|at| at.to_rfc3339()),
+                theme: theme.is_valid(row).then(|| theme.value(row) as u32),
+                friction: round(friction.value(row)),
+                grade: grades.value(row).to_owned(),
+                reasons: why.as_string::<i32>().iter().flatten().map(str::to_owned).collect(),
+                turns: Vec::new(),
+                omitted_turns: 0,
+            },
+        );
     }
     Ok(())
 }
@@ -68,7 +76,8 @@ fn round(value: f32) -> f64 {
 
 fn add_turns(batch: &RecordBatch, plan: &Plan, pages: &mut Pages) -> Result<(), TableError> {
     let (ids, roles, texts) = (text(batch, "conversation_id")?, text(batch, "role")?, text(batch, "text")?);
-    let (turn, at) = (numbers::<Int32Type>(batch, "turn")?, numbers::<TimestampMillisecondType>(batch, "at")?);
+    let (turn, at) =
+        (numbers::<Int32Type>(batch, "turn")?, numbers::<TimestampMillisecondType>(batch, "at")?);
     let tone = |name| numbers::<Float32Type>(batch, name);
     let tones = [tone("tone_negative")?, tone("tone_neutral")?, tone("tone_positive")?];
     for row in 0..batch.num_rows() {

@@ -58,19 +58,34 @@ fn records(facts: &Facts<'_>) -> Vec<QualityFact> {
     let empty = read.files.iter().filter(|file| file.format.is_none()).count() as u64;
     if empty > 0 {
         let files = Some(read.files.len() as u64);
-        list.push(fact("Files without a record", empty, files, Warning, "Nothing in these files could be read as a conversation."));
+        list.push(fact(
+            "Files without a record",
+            empty,
+            files,
+            Warning,
+            "Nothing in these files could be read as a conversation.",
+        ));
     }
     if read.outside > 0 {
-        list.push(fact("Outside the period", read.outside, None, Note, "Conversations outside [input] since..until, or undated."));
+        list.push(fact(
+            "Outside the period",
+            read.outside,
+            None,
+            Note,
+            "Conversations outside [input] since..until, or undated.",
+        ));
     }
     list
 }
 
 fn oddities(facts: &Facts<'_>) -> Vec<QualityFact> {
-    let seen = Oddity::ALL.into_iter().filter_map(|oddity| Some((oddity, *facts.read.oddities.get(oddity.name())?)));
+    let seen =
+        Oddity::ALL.into_iter().filter_map(|oddity| Some((oddity, *facts.read.oddities.get(oddity.name())?)));
     seen.map(|(oddity, count)| {
         let level = match oddity {
-            Oddity::CutOff | Oddity::InvalidUtf8 | Oddity::UnknownRole | Oddity::BadTime => QualityLevel::Warning,
+            Oddity::CutOff | Oddity::InvalidUtf8 | Oddity::UnknownRole | Oddity::BadTime => {
+                QualityLevel::Warning
+            }
             _ => QualityLevel::Note,
         };
         let mut label = oddity.name().replace('_', " ");
@@ -88,7 +103,11 @@ fn texts(facts: &Facts<'_>, survey: &Survey) -> Vec<QualityFact> {
             "Without a user turn",
             survey.without_user_turns,
             Some(all),
-            if survey.without_user_turns * 10 > all { Warning } else { unless_none(survey.without_user_turns, Note) },
+            if survey.without_user_turns * 10 > all {
+                Warning
+            } else {
+                unless_none(survey.without_user_turns, Note)
+            },
             "Conversations in which the user says nothing: in no theme, without tone.",
         ),
         fact(
@@ -107,7 +126,13 @@ fn texts(facts: &Facts<'_>, survey: &Survey) -> Vec<QualityFact> {
         ),
     ];
     if facts.themes.noise > 0 {
-        list.push(fact("In no theme", facts.themes.noise, Some(all), Note, "Conversations like no other: they belong to no theme."));
+        list.push(fact(
+            "In no theme",
+            facts.themes.noise,
+            Some(all),
+            Note,
+            "Conversations like no other: they belong to no theme.",
+        ));
     }
     list
 }
@@ -117,12 +142,19 @@ fn users(facts: &Facts<'_>, survey: &Survey) -> Vec<QualityFact> {
     let (counts, all) = (&facts.outcomes.counts, facts.read.conversations);
     let mut list = Vec::new();
     if facts.outcomes.retention.is_none() {
-        let meaning = "No conversation has both a user id and a time, so nothing can be said about retention.";
+        let meaning =
+            "No conversation has both a user id and a time, so nothing can be said about retention.";
         return vec![fact("Without user and time", all, Some(all), Warning, meaning)];
     }
     if counts.conversations_without_user + counts.conversations_without_time > 0 {
         let count = counts.conversations_without_user + counts.conversations_without_time;
-        list.push(fact("Without user or time", count, Some(all), Note, "Conversations that retention cannot use."));
+        list.push(fact(
+            "Without user or time",
+            count,
+            Some(all),
+            Note,
+            "Conversations that retention cannot use.",
+        ));
     }
     if let Some(activity) = &facts.read.activity {
         let known = survey.users;
@@ -153,10 +185,22 @@ fn users(facts: &Facts<'_>, survey: &Survey) -> Vec<QualityFact> {
             "Rows without a user or a readable time; rejects.jsonl lists them.",
         ));
         if activity.zoneless > 0 {
-            list.push(fact("Activity times without a zone", activity.zoneless, Some(activity.rows), Note, "Read in the configured zone."));
+            list.push(fact(
+                "Activity times without a zone",
+                activity.zoneless,
+                Some(activity.rows),
+                Note,
+                "Read in the configured zone.",
+            ));
         }
         if activity.truncated {
-            list.push(fact("Activity table cut off", 1, None, Warning, "The file ends in the middle; every row before the cut was read."));
+            list.push(fact(
+                "Activity table cut off",
+                1,
+                None,
+                Warning,
+                "The file ends in the middle; every row before the cut was read.",
+            ));
         }
     }
     list

@@ -77,13 +77,21 @@ impl Survey {
     fn count(&mut self, batch: &RecordBatch, zone: Tz) -> Result<(), crate::table::TableError> {
         let (ids, grades) = (text(batch, "conversation_id")?, text(batch, "grade")?);
         let started = numbers::<TimestampMillisecondType>(batch, "started_at")?;
-        let (turns, user_turns) = (numbers::<Int32Type>(batch, "turns")?, numbers::<Int32Type>(batch, "user_turns")?);
-        let (friction, theme) = (numbers::<Float32Type>(batch, "friction")?, numbers::<Int32Type>(batch, "theme")?);
+        let (turns, user_turns) =
+            (numbers::<Int32Type>(batch, "turns")?, numbers::<Int32Type>(batch, "user_turns")?);
+        let (friction, theme) =
+            (numbers::<Float32Type>(batch, "friction")?, numbers::<Int32Type>(batch, "theme")?);
         let similarity = numbers::<Float32Type>(batch, "similarity")?;
         for row in 0..batch.num_rows() {
             let date = started.is_valid(row).then(|| local_date(started.value(row), zone)).flatten();
             let grade = grade_of(grades.value(row));
-            let one = Row { id: ids.value(row), date, grade, friction: friction.value(row), turns: turns.value(row) as u32 };
+            let one = Row {
+                id: ids.value(row),
+                date,
+                grade,
+                friction: friction.value(row),
+                turns: turns.value(row) as u32,
+            };
             self.all.add(&one, 0.0);
             if theme.is_valid(row) {
                 self.themes.entry(theme.value(row) as u32).or_default().add(&one, similarity.value(row));
@@ -104,7 +112,8 @@ impl Survey {
                    JOIN assignments a ON s.conversation_id = a.conversation_id ORDER BY s.conversation_id, s.kind";
         engine.for_each(sql, |batch| {
             let (ids, kinds) = (text(&batch, "conversation_id")?, text(&batch, "kind")?);
-            let (friction, theme) = (numbers::<Float32Type>(&batch, "friction")?, numbers::<Int32Type>(&batch, "theme")?);
+            let (friction, theme) =
+                (numbers::<Float32Type>(&batch, "friction")?, numbers::<Int32Type>(&batch, "theme")?);
             for row in 0..batch.num_rows() {
                 let Some(kind) = SignalKind::parse(kinds.value(row)) else { continue };
                 *self.all.signals.entry(kind).or_default() += 1;
@@ -146,7 +155,8 @@ impl Survey {
         set: impl Fn(&mut Tally, u64),
     ) -> Result<(), PipelineError> {
         engine.for_each(sql, |batch| {
-            let (theme, count) = (numbers::<Int32Type>(&batch, "theme")?, numbers::<Int64Type>(&batch, name)?);
+            let (theme, count) =
+                (numbers::<Int32Type>(&batch, "theme")?, numbers::<Int64Type>(&batch, name)?);
             for row in (0..batch.num_rows()).filter(|row| theme.is_valid(*row)) {
                 if let Some(tally) = self.themes.get_mut(&(theme.value(row) as u32)) {
                     set(tally, count.value(row) as u64);
@@ -159,14 +169,17 @@ impl Survey {
 
     /// Every date of the period, gaps filled with zeros.
     pub fn all_days(&self) -> Vec<(NaiveDate, u64, u64)> {
-        let (Some(first), Some(last)) = (self.days.keys().next(), self.days.keys().last()) else { return Vec::new() };
+        let (Some(first), Some(last)) = (self.days.keys().next(), self.days.keys().last()) else {
+            return Vec::new();
+        };
         let dates = first.iter_days().take_while(|date| date <= last);
         dates.map(|date| self.days.get(&date).map_or((date, 0, 0), |(n, bad)| (date, *n, *bad))).collect()
     }
 
     /// Mondays of every week of the period.
     pub fn weeks(&self) -> Vec<NaiveDate> {
-        let mondays: BTreeSet<NaiveDate> = self.all_days().into_iter().map(|(date, _, _)| monday(date)).collect();
+        let mondays: BTreeSet<NaiveDate> =
+            self.all_days().into_iter().map(|(date, _, _)| monday(date)).collect();
         mondays.into_iter().collect()
     }
 }
