@@ -39,7 +39,8 @@ pub fn detect(turns: u32, typical: &TypicalLength, params: &SignalParams) -> Opt
         return None;
     }
     let strength = (1.0 - params.length_z / (2.0 * z.abs())).clamp(0.0, 1.0) as f32;
-    let usual = typical.median.exp().floor() as u32;
+    // exp(ln 5) may fall short of 5 by a rounding.
+    let usual = (typical.median.exp() + 1e-9).floor() as u32;
     let (kind, cited) =
         if z > 0.0 { (SignalKind::Long, usual.min(turns - 1)..turns) } else { (SignalKind::Short, 0..turns) };
     Some(Signal { kind, strength, turns: cited.collect() })

@@ -97,7 +97,7 @@ fn since_and_until_cut_the_period() {
     let (code, out, err) = run_in(folder.path(), &args);
     assert_eq!(code, 0, "{err}");
     let summary: serde_json::Value = serde_json::from_str(&out).unwrap();
-    assert_eq!(summary["conversations"], 10);
+    assert_eq!(summary["conversations"], 9);
     let args = ["run", "--conversations", "c.jsonl", "--since", "2027-01-01"];
     assert_eq!(run_in(folder.path(), &args).0, 2);
 }

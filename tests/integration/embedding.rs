@@ -29,7 +29,7 @@ fn two_hundred_texts_of_all_lengths_equal_the_original() {
     let borrowed: Vec<&str> = texts.iter().map(String::as_str).collect();
     let found = encoder().encode(&borrowed).unwrap();
     let lengths: Vec<u32> = found.iter().map(|encoding| encoding.tokens).collect();
-    assert!(lengths[0] <= 4 && lengths[199] >= 250, "{lengths:?}");
+    assert!(lengths[0] <= 6 && lengths[199] >= 250, "{lengths:?}");
     let worst = found.iter().zip(&expected).map(|(f, e)| cosine(&f.vector, e)).fold(1.0, f64::min);
     println!("smallest cosine to the f32 original: {worst:.7}");
     assert!(worst >= 0.9999, "{worst}");
