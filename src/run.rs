@@ -136,10 +136,12 @@ impl RunDraft {
         let start = Instant::now();
         let (rows, summary) = work(self)?;
         let facts = StageFacts { name: name.to_owned(), seconds: start.elapsed().as_secs_f64(), rows };
-        let mark_value = Mark { facts: facts.clone(), summary };
-        write_json(&mark, &mark_value)?;
+        write_json(&mark, &Mark { facts: facts.clone(), summary })?;
         self.stages.push(facts);
-        Ok(mark_value.summary)
+        // Read back even now: a float may lose its last bit on the way through JSON, and a run that
+        // was never killed must carry the same numbers as one that was.
+        let Mark { summary, .. } = read_json::<Mark<T>>(&mark)?;
+        Ok(summary)
     }
 
     /// Removes what only stages needed, names the run and makes `latest` point to it.
