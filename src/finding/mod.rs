@@ -91,13 +91,13 @@ fn score(difference: &Interval, q: f64, reach: f64) -> f64 {
     difference.value.abs() * (1.0 - q) * reach.clamp(0.0, 1.0).sqrt()
 }
 
-/// "34 %", or "3.4 %" below ten.
+/// "34%", or "3.4%" below ten.
 fn percent(rate: f64) -> String {
     let value = rate * 100.0;
-    if value >= 9.95 || value == 0.0 { format!("{value:.0} %") } else { format!("{value:.1} %") }
+    if value >= 9.95 || value == 0.0 { format!("{value:.0}%") } else { format!("{value:.1}%") }
 }
 
-/// "from 29 % to 41 %"
+/// "29% to 41%"
 fn span(interval: &Interval) -> String {
     format!("{} to {}", percent(interval.low.max(0.0)), percent(interval.high))
 }

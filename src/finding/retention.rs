@@ -86,7 +86,7 @@ fn state(input: &RetentionInput<'_>, effect: &Effect) -> Finding {
             percent(unexposed.interval.value)
         ),
         detail: format!(
-            "{}: {} of {} users (95 % interval {}), others {} of {} ({}). An association, not adjusted for how \
+            "{}: {} of {} users (95% interval {}), others {} of {} ({}). An association, not adjusted for how \
              heavy a user was anyway.",
             effect.outcome,
             exposed.count,
@@ -134,7 +134,7 @@ pub fn undecided(input: &RetentionInput<'_>) -> Vec<String> {
         told.push(&effect.exposure);
         let points = |value: f64| format!("{:+.0}", value * 100.0).replace('-', "−");
         sentences.push(format!(
-            "{}: whether they are {} more or less often than others ({} points, 95 % interval {} to {}; {} against {} \
+            "{}: whether they are {} more or less often than others ({} points, 95% interval {} to {}; {} against {} \
              users). A difference of {:.0} points or more would have shown.",
             input.who(effect),
             input.meaning(effect),

@@ -148,7 +148,7 @@ fn state(contrast: &Contrast<'_>, q: f64, verdict: Verdict, all: &ThemeCounts) -
 fn detail(contrast: &Contrast<'_>, verdict: Verdict) -> String {
     let Contrast { theme, group, rest, .. } = contrast;
     let mut text = format!(
-        "{} of {} conversations (95 % interval {}); elsewhere {} of {} ({}).",
+        "{} of {} conversations (95% interval {}); elsewhere {} of {} ({}).",
         group.count,
         group.of,
         span(&group.interval),

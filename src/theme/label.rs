@@ -6,6 +6,8 @@ use std::sync::LazyLock;
 /// Requests per theme that words are counted in, the most central first: enough for stable
 /// counts, and a bound on memory however large a theme is.
 const COUNTED_REQUESTS: usize = 1_000;
+/// Share of a theme's requests that must hold a word before it may name the theme.
+const LEAST_SHARE: f64 = 0.06;
 /// Longest word kept, in characters; longer ones are links, hashes or scripts without spaces.
 const LONGEST_WORD: usize = 24;
 /// Share of a word's requests in which a pair must hold it to speak for it ("gift card" for "gift").
@@ -49,8 +51,9 @@ pub fn terms(texts: &[&str], members: &[Vec<usize>]) -> Vec<Terms> {
     let mean = everywhere.values().sum::<usize>() as f64 / members.len().max(1) as f64;
     let weigh = |(counts, rows): (&HashMap<String, usize>, &Vec<usize>)| {
         let requests = rows.len().min(COUNTED_REQUESTS);
-        // A word of one request names that request, and may name a person.
-        let least = if requests >= 4 { 2 } else { 1 };
+        // A word of one request names that request, and may name a person; one of a few requests
+        // out of hundreds is an instance of the theme, not the theme.
+        let least = if requests >= 4 { (requests as f64 * LEAST_SHARE).ceil().max(2.0) as usize } else { 1 };
         let shared = counts.iter().filter(|(_, count)| **count >= least);
         let weigh = |(text, &count): (&String, &usize)| Term {
             text: text.clone(),
