@@ -88,6 +88,11 @@ impl RunDraft {
         sweep(root, hash)?;
         let dir = root.join(format!(".building-{hash}"));
         create_dir(&dir.join(".stages"))?;
+        let latest = root.join("latest");
+        if cfg!(unix) && fs::symlink_metadata(&latest).is_ok_and(|facts| !facts.is_symlink()) {
+            let reason = "is in the way: undertone makes it a link to the newest run; move it".to_owned();
+            return Err(RunError::NotARun { path: latest, reason });
+        }
         Ok(RunDraft {
             root: root.to_owned(),
             dir,
@@ -129,13 +134,16 @@ impl RunDraft {
         if let Ok(bytes) = fs::read(&mark)
             && let Ok(Mark { facts, summary }) = serde_json::from_slice::<Mark<T>>(&bytes)
         {
+            tracing::info!(stage = name, "already done");
             self.stages.push(facts);
             self.resumed += 1;
             return Ok(summary);
         }
+        tracing::info!(stage = name, "begins");
         let start = Instant::now();
         let (rows, summary) = work(self)?;
         let facts = StageFacts { name: name.to_owned(), seconds: start.elapsed().as_secs_f64(), rows };
+        tracing::info!(stage = name, rows, seconds = facts.seconds, "done");
         write_json(&mark, &Mark { facts: facts.clone(), summary })?;
         self.stages.push(facts);
         // Read back even now: a float may lose its last bit on the way through JSON, and a run that

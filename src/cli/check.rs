@@ -20,14 +20,14 @@ pub fn run(args: &Inputs, session: &Session) -> Result<(), CliError> {
     let plan = config(args)?.plan()?;
     let mut problems = Vec::new();
     let mut seen = Seen::default();
+    let mut files = BTreeMap::new();
     for pattern in &plan.conversations {
         match expand(std::slice::from_ref(pattern)) {
-            Ok(files) => {
-                files.iter().for_each(|file| inspect(file, &plan, &mut seen, &mut problems, session))
-            }
+            Ok(found) => files.extend(found.into_iter().map(|file| (file.path.clone(), file))),
             Err(error) => problems.push(Problem::new("input.conversations", error.to_string(), "")),
         }
     }
+    files.values().for_each(|file| inspect(file, &plan, &mut seen, &mut problems, session));
     check_share(&plan, &seen, &mut problems);
     check_activity(&plan, &mut problems, session);
     if let Err(error) = Model::load(&plan.model) {
@@ -119,7 +119,13 @@ fn check_activity(plan: &Plan, problems: &mut Vec<Problem>, session: &Session) {
     let Some(path) = &plan.activity else { return };
     let scratch = std::env::temp_dir().join(format!("undertone-check-{}.parquet", std::process::id()));
     let mut rejected = 0_u64;
-    let mut count = |_: Reject| rejected += 1;
+    let mut first = String::new();
+    let mut count = |reject: Reject| {
+        rejected += 1;
+        if first.is_empty() {
+            first = format!("the first: line {}: {}", reject.line, reject.reason);
+        }
+    };
     let read =
         read_activity(path, &plan.activity_columns, plan.zone, &scratch, &mut count, &Progress::silent());
     let _ = std::fs::remove_file(&scratch);
@@ -127,6 +133,14 @@ fn check_activity(plan: &Plan, problems: &mut Vec<Problem>, session: &Session) {
         Ok(found) => {
             let (rows, users) = (found.rows, found.users);
             session.printer.say(&format!("activity: {rows} rows of {users} users, {rejected} rejected"));
+            if rejected as f64 > plan.max_reject_share * (rows + rejected) as f64 {
+                let text = format!("{rejected} of {} rows cannot be used; {first}", rows + rejected);
+                problems.push(Problem::new(
+                    "input.activity",
+                    text,
+                    "raise [input] max_reject_share to go on without them",
+                ));
+            }
         }
         Err(error) => problems.push(Problem::new("input.activity", error.to_string(), "")),
     }

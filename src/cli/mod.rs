@@ -78,6 +78,9 @@ impl From<Problems> for CliError {
     }
 }
 
+/// Threads past which a machine only loses.
+const MAX_THREADS: usize = 512;
+
 /// What every command gets.
 pub struct Session {
     /// Data to stdout, talk to stderr.
@@ -126,7 +129,7 @@ fn dispatch(command: Command, session: &Session) -> Result<(), CliError> {
 impl Session {
     fn new(global: &Global) -> Session {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        let threads = if global.threads == 0 { cores } else { global.threads };
+        let threads = if global.threads == 0 { cores } else { global.threads.min(MAX_THREADS) };
         // A pool that exists already (a test's) is as good.
         let _ = rayon::ThreadPoolBuilder::new().num_threads(threads).build_global();
         let silent = global.quiet || global.no_progress;

@@ -8,6 +8,7 @@ use super::printer::tame;
 use super::{CliError, Session};
 use crate::config::{Config, Plan};
 use crate::pipeline::{Published, run as analyse};
+use crate::report::view::QualityLevel;
 
 /// The config that is read when none is named.
 const USUAL_CONFIG: &str = "undertone.toml";
@@ -15,6 +16,7 @@ const USUAL_CONFIG: &str = "undertone.toml";
 pub fn run(args: &Inputs, session: &Session) -> Result<(), CliError> {
     let plan = plan(args, session)?;
     let published = analyse(&plan, &session.progress)?;
+    warn(&published, session);
     if args.json {
         let summary = serde_json::json!({
             "run": published.dir,
@@ -22,6 +24,7 @@ pub fn run(args: &Inputs, session: &Session) -> Result<(), CliError> {
             "themes": published.report.overview.themes,
             "findings": published.report.findings.len(),
             "rejected": published.read.rejected,
+            "oddities": published.read.oddities,
             "resumed_stages": published.resumed,
         });
         session.printer.data(&summary.to_string());
@@ -71,10 +74,9 @@ pub fn plan(args: &Inputs, session: &Session) -> Result<Plan, CliError> {
     Ok(plan)
 }
 
-/// Says what was found and where the report is.
-pub fn announce(published: &Published, session: &Session) {
+/// Says what could not be used.
+pub fn warn(published: &Published, session: &Session) {
     let printer = &session.printer;
-    let report = &published.report;
     if published.resumed > 0 {
         printer.say(&format!("resumed: {} stages were already done", published.resumed));
     }
@@ -87,6 +89,16 @@ pub fn announce(published: &Published, session: &Session) {
             "warning: {cut} file(s) end in the middle; every whole record before the cut was read"
         ));
     }
+    let warnings = published.report.quality.iter().filter(|fact| fact.level == QualityLevel::Warning);
+    for fact in warnings.filter(|fact| fact.label.starts_with("Users") || fact.label.starts_with("Without")) {
+        printer.say(&format!("warning: {}: {}. {}", fact.label, fact.count, fact.meaning));
+    }
+}
+
+/// Says what was found and where the report is.
+pub fn announce(published: &Published, session: &Session) {
+    let printer = &session.printer;
+    let report = &published.report;
     printer.data("");
     if report.findings.is_empty() {
         printer.data("No finding: nothing can be told apart from noise.");

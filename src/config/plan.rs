@@ -140,6 +140,10 @@ impl Config {
         let format = check.format(&self.input.format);
         check.holds("embed.batch_tokens", self.embed.batch_tokens >= 256, "must be at least 256");
         check.signals(&self.signals);
+        check.holds("engine.threads", self.engine.threads <= 512, "must be at most 512");
+        let mebibytes = self.engine.memory_limit_mib;
+        let enough = mebibytes == 0 || (64..1 << 24).contains(&mebibytes);
+        check.holds("engine.memory_limit_mib", enough, "must be 0 (no limit) or between 64 and 16777215");
         let themes = check.themes(self);
         let outcomes = check.outcomes(self, zone);
         if !check.0.is_empty() {

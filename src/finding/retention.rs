@@ -117,13 +117,16 @@ const MOST: usize = 8;
 
 /// A sentence for each of the largest exposures about which nothing can be said.
 pub fn undecided(input: &RetentionInput<'_>) -> Vec<String> {
-    let mut open: Vec<&Effect> =
-        input.effects.iter().filter(|effect| effect.verdict == Verdict::CannotTell).collect();
+    let clear = |effect: &&Effect| matches!(effect.verdict, Verdict::Worse | Verdict::Better);
+    let decided: Vec<&str> =
+        input.effects.iter().filter(clear).map(|effect| effect.exposure.as_str()).collect();
+    let is_open = |e: &&Effect| e.verdict == Verdict::CannotTell && !decided.contains(&e.exposure.as_str());
+    let mut open: Vec<&Effect> = input.effects.iter().filter(is_open).collect();
+    // A week says more than a single day of it; then by how many users it concerns.
+    let order = |effect: &Effect| (!effect.outcome.starts_with('W'), std::cmp::Reverse(effect.exposed.of));
     open.sort_by(|a, b| {
-        b.exposed
-            .of
-            .cmp(&a.exposed.of)
-            .then_with(|| (&a.exposure, &a.outcome).cmp(&(&b.exposure, &b.outcome)))
+        let names = || (&a.exposure, &a.outcome).cmp(&(&b.exposure, &b.outcome));
+        order(a).cmp(&order(b)).then_with(names)
     });
     let mut told: Vec<&str> = Vec::new();
     let mut sentences = Vec::new();

@@ -15,7 +15,7 @@ use crate::tone::ToneError;
 #[derive(Debug, thiserror::Error)]
 pub enum PipelineError {
     /// No conversation to analyse.
-    #[error("no conversation found in {files} file(s){}; `undertone check` shows what was understood", hint(.outside, .rejected))]
+    #[error("no conversation found in {files} file(s){}{}", hint(.outside, .rejected), if .examples.is_empty() { String::new() } else { format!("; the first:\n{}", first(.examples)) })]
     Nothing {
         /// Files read.
         files: usize,
@@ -23,6 +23,8 @@ pub enum PipelineError {
         outside: u64,
         /// Records rejected.
         rejected: u64,
+        /// The first few.
+        examples: Vec<Reject>,
     },
     /// More unusable records than the config allows.
     #[error("{rejected} of {records} records could not be used, more than [input] max_reject_share = {allowed}; the first:\n{}", first(.examples))]

@@ -95,10 +95,8 @@ pub fn run(plan: &Plan, progress: &Progress) -> Result<Published, PipelineError>
         encoded: &encoded,
         themes: &themes,
         outcomes: &outcomes,
-        inputs: &inputs,
         model: &model.name,
         model_hash: &model_hash,
-        fingerprint: &fingerprint,
     };
     let report: Report = draft.stage("report", |d| report::run(&facts, &engine, d, progress))?;
 

@@ -98,7 +98,7 @@ pub fn run(
     progress.finish(&format!("{records} conversations, {} rejected", summary.rejected));
     if records == 0 {
         let ReadSummary { outside, rejected, .. } = summary;
-        return Err(PipelineError::Nothing { files: files.len(), outside, rejected });
+        return Err(PipelineError::Nothing { files: files.len(), outside, rejected, examples });
     }
     let share = summary.rejected as f64 / (records + summary.rejected) as f64;
     if share > plan.max_reject_share {
@@ -267,11 +267,9 @@ impl Sink for Intake<'_> {
 
     fn reject(&mut self, reject: Reject) -> Result<(), ReadError> {
         self.rejects.write(&reject).map_err(|e| ReadError::Sink(Box::new(e)))?;
-        if !reject.is_cut_off() {
-            self.summary.rejected += 1;
-            if self.examples.len() < EXAMPLES {
-                self.examples.push(reject);
-            }
+        self.summary.rejected += u64::from(!reject.is_cut_off());
+        if self.examples.len() < EXAMPLES {
+            self.examples.push(reject);
         }
         Ok(())
     }

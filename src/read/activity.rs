@@ -73,8 +73,8 @@ pub enum ActivityError {
         source: std::io::Error,
     },
     /// A column is not there.
-    #[error("activity table {}: no column `{column}`; it has: {}{}", path.display(),
-        list(present), hint(nearest))]
+    #[error("activity table {}: no column `{column}`; it has: {}{} (name your columns in [input.activity_columns])",
+        path.display(), list(present), hint(nearest))]
     MissingColumn {
         /// The file.
         path: PathBuf,
@@ -308,13 +308,17 @@ fn read_record(
     let stamp = field(at, "time")?;
     let at = parse_time(stamp, zone).ok_or_else(|| no_time(stamp.trim().is_empty()))?;
     let event = event.map(|index| field(index, "event")).transpose()?;
-    Ok((user, at, event.filter(|event| !event.is_empty())))
+    Ok((user.trim(), at, event.filter(|event| !event.is_empty())))
 }
 
 /// The reason for rejecting a row whose time cannot be read. It does not quote the field: in a
 /// row with a stray separator that may be anybody's text.
 pub(super) fn no_time(is_empty: bool) -> String {
-    let found = if is_empty { "the time is empty" } else { "the time is in no form known" };
+    let found = if is_empty {
+        "the time is empty"
+    } else {
+        "the time is in no form known, before 2000 or in the future"
+    };
     format!("{found}; expected e.g. 2026-03-01T12:00:00Z or epoch seconds")
 }
 

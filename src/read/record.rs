@@ -37,6 +37,8 @@ pub struct Records {
     number: u64,
     /// Set when the stream broke off inside compressed data.
     pub broken: Option<String>,
+    /// Where something other than white space follows the end of the array.
+    pub trailing: Option<u64>,
     done: bool,
 }
 
@@ -71,7 +73,7 @@ impl Records {
                 }
             }
         };
-        Ok(Records { stream, layout, offset, number: 0, broken: None, done: false })
+        Ok(Records { stream, layout, offset, number: 0, broken: None, trailing: None, done: false })
     }
 
     /// The next record; `None` at the end. A stream that breaks inside compressed data ends there,
@@ -119,11 +121,33 @@ impl Records {
         }
         if scan.closed {
             self.done = true;
+            self.trailing = self.skip_blank()?;
         }
         let blank = bytes.iter().take_while(|b| is_blank(**b)).count();
         bytes.drain(..blank);
         let place = Place { line: self.number, offset: start + blank as u64 };
         Ok(Some(Record { place, bytes, ending }))
+    }
+
+    /// Bytes read so far, from the beginning of the decompressed file.
+    pub fn offset(&self) -> u64 {
+        self.offset
+    }
+
+    /// Skips white space; the place of whatever follows.
+    fn skip_blank(&mut self) -> io::Result<Option<u64>> {
+        loop {
+            let buffer = self.stream.fill_buf()?;
+            if buffer.is_empty() {
+                return Ok(None);
+            }
+            let blank = buffer.iter().take_while(|b| is_blank(**b)).count();
+            if blank < buffer.len() {
+                return Ok(Some(self.offset + blank as u64));
+            }
+            self.stream.consume(blank);
+            self.offset += blank as u64;
+        }
     }
 
     /// Moves bytes up to the first that `ends` the record into `bytes`; that byte is consumed.
@@ -230,6 +254,17 @@ mod tests {
         let all = cut(" [ {\"a\":\"],\\\"\"}, [1,{}] , 3 ] trailing");
         let texts: Vec<&str> = all.iter().map(|r| r.2.trim()).collect();
         assert_eq!(texts, ["{\"a\":\"],\\\"\"}", "[1,{}]", "3"]);
+    }
+
+    #[test]
+    fn text_after_an_array_is_noticed() {
+        let trailing = |text: &'static str| {
+            let mut records = Records::new(Box::new(Cursor::new(text))).unwrap();
+            while records.next_record().unwrap().is_some() {}
+            records.trailing
+        };
+        assert_eq!(trailing("[1, 2]\n[3]"), Some(7));
+        assert_eq!(trailing("[1, 2]\n  \n"), None);
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! From file patterns to conversations: which files, in what format, record by record.
 
-use std::io;
+use std::io::{self, BufRead};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 
@@ -76,29 +76,51 @@ pub fn read_file(
     params: &ReadParams,
     sink: &mut dyn Sink,
 ) -> Result<Option<Format>, ReadError> {
-    let container = open(&file.path).map_err(|e| io_error(&file.path, e))?;
+    let mut container = open(&file.path).map_err(|e| io_error(&file.path, e))?;
     let mut reader = FileReader { file: file.name(), format: params.format, params, sink };
+    let start = Place { line: 1, offset: 0 };
+    if let Some(reason) = container.stream.fill_buf().ok().and_then(foreign) {
+        reader.reject(start, reason.into())?;
+        return Ok(None);
+    }
     let mut records = match Records::new(container.stream) {
         Ok(records) => records,
         // Not one byte could be decompressed: the file was cut in its header.
         Err(error) if error.kind() != io::ErrorKind::NotFound => {
-            reader.cut_off(Place { line: 1, offset: 0 }, &error.to_string())?;
+            reader.cut_off(start, &error.to_string())?;
             return Ok(None);
         }
         Err(error) => return Err(io_error(&file.path, error)),
     };
-    let (mut told, mut last) = (0, Place { line: 0, offset: 0 });
+    let (mut told, mut last) = (0, 0);
     while let Some(record) = records.next_record().map_err(|e| io_error(&file.path, e))? {
-        last = record.place;
+        last = record.place.line;
         reader.record(record)?;
         let consumed = container.consumed.load(Ordering::Relaxed);
         reader.sink.consumed(consumed - told);
         told = consumed;
     }
     if let Some(reason) = &records.broken {
-        reader.cut_off(Place { line: last.line + 1, ..last }, reason)?;
+        reader.cut_off(Place { line: last + 1, offset: records.offset() }, reason)?;
+    }
+    if let Some(offset) = records.trailing {
+        let reason = "text after the end of the array; one array a file, or one object a line";
+        reader.reject(Place { line: last + 1, offset }, reason.into())?;
     }
     Ok(reader.format)
+}
+
+/// Exports from Windows begin with one.
+const BYTE_ORDER_MARK: &[u8] = &[0xef, 0xbb, 0xbf];
+
+/// What the first bytes say the file is, when it is nothing we read as text.
+fn foreign(start: &[u8]) -> Option<&'static str> {
+    match start {
+        [0xff, 0xfe, ..] | [0xfe, 0xff, ..] => Some("the file is UTF-16; convert it to UTF-8"),
+        [b'P', b'K', 3, 4, ..] => Some("the file is a zip archive; unpack it, or compress with gzip or zstd"),
+        [b'P', b'A', b'R', b'1', ..] => Some("the file is Parquet; conversations are read from JSON"),
+        _ => None,
+    }
 }
 
 struct FileReader<'a> {
@@ -116,6 +138,9 @@ impl FileReader<'_> {
             return self.reject(place, format!("the record is longer than {limit} MiB"));
         }
         let (mut bytes, mut oddities) = (record.bytes, Vec::new());
+        if bytes.starts_with(BYTE_ORDER_MARK) {
+            bytes.drain(..BYTE_ORDER_MARK.len());
+        }
         if std::str::from_utf8(&bytes).is_err() {
             oddities.push(Oddity::InvalidUtf8);
             bytes = String::from_utf8_lossy(&bytes).into_owned().into_bytes();
@@ -126,7 +151,7 @@ impl FileReader<'_> {
         }
         let value = match serde_json::from_slice::<Value>(&bytes) {
             Ok(value) => value,
-            Err(_) if record.ending == Ending::AtEnd => {
+            Err(error) if record.ending == Ending::AtEnd && error.is_eof() => {
                 return self.cut_off(place, "the record is not finished");
             }
             Err(error) => return self.reject(place, json_reason(&error)),

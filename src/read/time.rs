@@ -1,5 +1,7 @@
 //! Times as exports write them: RFC 3339, zone-less stamps, plain dates, epoch numbers.
 
+use std::sync::LazyLock;
+
 use chrono::{DateTime, Datelike, Duration, LocalResult, NaiveDate, NaiveDateTime, TimeZone, Utc};
 use chrono_tz::Tz;
 
@@ -21,7 +23,8 @@ const WITHOUT_ZONE: [&str; 6] = [
     "%Y/%m/%d %H:%M",
 ];
 
-/// Reads a time; `None` for text that is none, or outside the years 1970 to 2199.
+/// Reads a time; `None` for text that is none, or before the year 2000 or past the day after tomorrow: one
+/// such stamp would move the end of the observed period, and with it every retention figure.
 ///
 /// Accepts RFC 3339 (also with a space for the `T`, ` UTC`, `+02` or `+0200`); stamps and plain
 /// dates without a zone, year first, which are taken as local times of `zone`; and epoch numbers
@@ -70,7 +73,8 @@ pub fn local_time(naive: NaiveDateTime, zone: Tz) -> Option<DateTime<Utc>> {
 /// Refuses the placeholders of exports, such as the years 1 and 9999: one would move the end of
 /// what was observed by millennia.
 pub fn plausible(at: DateTime<Utc>) -> Option<DateTime<Utc>> {
-    (1970..2200).contains(&at.year()).then_some(at)
+    static LATEST: LazyLock<DateTime<Utc>> = LazyLock::new(|| Utc::now() + Duration::days(2));
+    (at.year() >= 2000 && at <= *LATEST).then_some(at)
 }
 
 fn parse_zoned(text: &str) -> Option<DateTime<Utc>> {

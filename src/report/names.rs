@@ -41,6 +41,9 @@ pub fn exposure(report: &Report, key: &str) -> Exposure {
             let target = is_known.then(|| signal_target(name));
             Exposure { kind: "signal", name: signal_name(name), target }
         }
+        Some(("grade", grade)) => {
+            Exposure { kind: "grade", name: format!("a {grade} conversation"), target: None }
+        }
         _ => Exposure { kind: "", name: key.to_string(), target: None },
     }
 }
@@ -53,6 +56,14 @@ pub fn finding_unit(finding: &Finding) -> &'static str {
     }
 }
 
+/// Everybody else, as they stand beside their bar.
+pub fn finding_rest(finding: &Finding) -> &'static str {
+    match finding.kind {
+        FindingKind::Retention => "all other users",
+        _ => "all other conversations",
+    }
+}
+
 /// The group's name as it stands beside its bar.
 pub fn finding_group(report: &Report, finding: &Finding) -> String {
     let theme = finding.theme.map(|id| theme_name(report, id));
@@ -61,6 +72,7 @@ pub fn finding_group(report: &Report, finding: &Finding) -> String {
         (Some(theme), _, _) => theme,
         (None, Some(signal), FindingKind::Retention) => format!("users who met “{signal}”"),
         (None, Some(signal), _) => signal,
+        (None, None, FindingKind::Retention) => "users with a bad conversation".into(),
         (None, None, _) => "this group".into(),
     }
 }

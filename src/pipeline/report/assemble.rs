@@ -238,7 +238,9 @@ fn methods(facts: &Facts<'_>) -> Vec<Method> {
         method(
             "Friction",
             "1 − ∏(1 − weight × strength) over rephrase (0.6), retry (0.7), abandonment (0.5) and the most negative \
-             later turn (0.5), halved by a closing. Good below 0.2, bad from 0.4."
+             later turn (0.5), halved by a closing. Good below 0.2, bad from 0.4. A grade is a judgement: on simulated \
+             conversations 95% of those graded bad had trouble, and 68% of those with trouble were graded bad. \
+             Intervals speak of sampling only, not of this."
                 .into(),
         ),
         method(
@@ -268,14 +270,12 @@ fn methods(facts: &Facts<'_>) -> Vec<Method> {
     list.push(method(
         "This run",
         format!(
-            "undertone {}, seed {}, time zone {}, model {} ({}), fingerprint {} over {} input files.",
+            "undertone {}, seed {}, time zone {}, model {} ({}). run.json lists the inputs with their hashes.",
             env!("CARGO_PKG_VERSION"),
             plan.config.seed,
             plan.zone.name(),
             facts.model,
             &facts.model_hash[..12],
-            facts.fingerprint,
-            facts.inputs.len()
         ),
     ));
     list

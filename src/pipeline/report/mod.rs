@@ -7,7 +7,6 @@ mod survey;
 
 use super::PipelineError;
 use super::embed::EncodedFacts;
-use super::inputs::InputFile;
 use super::outcomes::{self, OutcomeFacts};
 use super::read::ReadSummary;
 use super::themes::ThemeSet;
@@ -30,14 +29,10 @@ pub struct Facts<'a> {
     pub themes: &'a ThemeSet,
     /// Of stage `outcomes`.
     pub outcomes: &'a OutcomeFacts,
-    /// Input files with their hashes.
-    pub inputs: &'a [InputFile],
     /// The model's name.
     pub model: &'a str,
     /// The model's hash.
     pub model_hash: &'a str,
-    /// Of inputs, config, model and version.
-    pub fingerprint: &'a str,
 }
 
 /// Reads the final tables; leaves `findings.json`, `report.json`, `report.html`, `report.md`.

@@ -111,6 +111,25 @@ fn texts(facts: &Facts<'_>, survey: &Survey) -> Vec<QualityFact> {
             "Conversations in which the user says nothing: in no theme, without tone.",
         ),
         fact(
+            "Without any reply",
+            all - survey.answered.min(all),
+            Some(all),
+            if (all - survey.answered.min(all)) * 10 > all {
+                Warning
+            } else {
+                unless_none(all - survey.answered.min(all), Note)
+            },
+            "Conversations without one turn of the assistant. They count as abandoned: if the export leaves replies \
+             out, abandonment and grades say nothing.",
+        ),
+        fact(
+            "Without a date",
+            survey.undated,
+            Some(all),
+            unless_none(survey.undated, Note),
+            "Conversations without a start: missing from every chart over time and from retention.",
+        ),
+        fact(
             "Without a request",
             facts.themes.silent,
             Some(all),

@@ -57,6 +57,10 @@ pub struct Survey {
     pub without_user_turns: u64,
     /// Distinct users.
     pub users: u64,
+    /// Conversations with an assistant's turn.
+    pub answered: u64,
+    /// Conversations without a start.
+    pub undated: u64,
 }
 
 /// Counts the tables `conversations`, `assignments`, `signals` and `turns`.
@@ -101,6 +105,7 @@ impl Survey {
                 day.0 += 1;
                 day.1 += u64::from(grade == Grade::Bad);
             }
+            self.undated += u64::from(date.is_none());
             self.without_user_turns += u64::from(user_turns.value(row) == 0);
         }
         Ok(())
@@ -133,6 +138,10 @@ impl Survey {
                    JOIN assignments a ON c.conversation_id = a.conversation_id GROUP BY a.theme";
         self.for_themes(engine, sql, "users", |tally, users| tally.users = users)?;
         let all = engine.collect("SELECT count(DISTINCT user_id) AS users FROM conversations")?;
+        let answered = engine
+            .collect("SELECT count(DISTINCT conversation_id) AS n FROM turns WHERE role = 'assistant'")?;
+        self.answered =
+            answered.first().map_or(0, |b| b.column(0).as_primitive::<Int64Type>().value(0) as u64);
         self.users = all.first().map_or(0, |b| b.column(0).as_primitive::<Int64Type>().value(0) as u64);
         Ok(())
     }

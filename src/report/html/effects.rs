@@ -69,7 +69,10 @@ pub(super) fn forests<'a>(report: &'a Report, facts: &'a RetentionFacts) -> Vec<
                 .map(|part| part.into_iter().map(|effect| EffectRow::of(report, effect, &scale)).collect()),
         }
     };
-    outcomes.into_iter().map(forest).collect()
+    let mut forests: Vec<Forest<'_>> = outcomes.into_iter().map(forest).collect();
+    // The outcome that says most comes first, and open; the order of equals stays.
+    forests.sort_by_key(|forest| std::cmp::Reverse(forest.told));
+    forests
 }
 
 /// A plot longer than this keeps only rows with a verdict in sight.

@@ -104,7 +104,7 @@ impl<'a> FindingView<'a> {
                 &finding.group,
                 names::verdict_class(finding.verdict),
             ),
-            rest: row("everyone else".into(), &finding.rest, "rest"),
+            rest: row(names::finding_rest(finding).into(), &finding.rest, "rest"),
             axis: markup(scale.axis(chart::percent_tick)),
             difference: format::points(&finding.difference),
             q: format::q_statement(finding.q),

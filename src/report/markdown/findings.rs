@@ -32,7 +32,7 @@ fn one_finding(text: &mut Text, report: &Report, rank: usize, finding: &Finding)
     text.paragraph(format_args!("**{}** · {}", chip(finding.verdict), escape(&finding.detail)));
     let unit = names::finding_unit(finding);
     let group = escape(&names::finding_group(report, finding));
-    for (name, rate) in [(group.as_str(), &finding.group), ("everyone else", &finding.rest)] {
+    for (name, rate) in [(group.as_str(), &finding.group), (names::finding_rest(finding), &finding.rest)] {
         text.line(format_args!(
             "- {name}: **{}**, {} {unit}",
             escape(&format::rate(rate)),
