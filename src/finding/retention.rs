@@ -62,9 +62,13 @@ pub fn retention_findings(input: &RetentionInput<'_>) -> Vec<Finding> {
 }
 
 /// How much an exposure's finding counts: single signals say again, in parts, what bad conversations
-/// say as a whole.
-fn weight(exposure: &str) -> f64 {
-    if exposure.starts_with("signal:") { 0.25 } else { 1.0 }
+/// say as a whole; and that trouble should keep users is, unadjusted, most likely a sign of who meets
+/// trouble: those who use the product most.
+fn weight(effect: &Effect) -> f64 {
+    match (effect.exposure.split_once(':'), effect.verdict) {
+        (Some(("signal", _)), _) | (Some(("grade", _)), Verdict::Better) => 0.25,
+        _ => 1.0,
+    }
 }
 
 fn state(input: &RetentionInput<'_>, effect: &Effect) -> Finding {
@@ -104,7 +108,7 @@ fn state(input: &RetentionInput<'_>, effect: &Effect) -> Finding {
         rest: *unexposed,
         difference: *difference,
         q: effect.q,
-        score: weight(&effect.exposure) * score(difference, effect.q, reach),
+        score: weight(effect) * score(difference, effect.q, reach),
         evidence: Vec::new(),
         overturn: "The difference going away among users who are equally active, or in the next cohort; an \
                    experiment would settle it."
