@@ -98,6 +98,27 @@ fn planted_truths_are_found_and_none_is_contradicted() {
     println!("bad first week: {low:.3} to {high:.3}, planted on friction: {planted:?}");
     assert!(high < 0.0);
     check_signals(&demo);
+    check_grades(&demo);
+}
+
+/// How far the grade `bad` stands for planted friction, by conversation.
+fn check_grades(demo: &Demo) {
+    let troubled: BTreeSet<&str> = conversations(demo)
+        .filter(|c| c["friction"] == true)
+        .map(|c| c["conversation_id"].as_str().unwrap())
+        .collect();
+    let (mut bad, mut hits) = (0.0, 0.0);
+    for batch in batches(&demo.run.join("conversations/part-0.parquet")).unwrap() {
+        let batch = batch.unwrap();
+        let (ids, grades) = (text(&batch, "conversation_id").unwrap(), text(&batch, "grade").unwrap());
+        for row in (0..batch.num_rows()).filter(|row| grades.value(*row) == "bad") {
+            bad += 1.0;
+            hits += f64::from(u8::from(troubled.contains(ids.value(row))));
+        }
+    }
+    let (precision, recall) = (hits / bad, hits / troubled.len() as f64);
+    println!("graded bad   precision {precision:.3} recall {recall:.3} (n = {})", troubled.len());
+    assert!(precision >= 0.90 && recall >= 0.62, "precision {precision:.3}, recall {recall:.3}");
 }
 
 /// Precision and recall of signals against the truth, by conversation.
