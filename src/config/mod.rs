@@ -6,6 +6,7 @@ pub mod template;
 
 use serde::{Deserialize, Serialize};
 
+use crate::embed::EncodeParams;
 use crate::read::Mapping;
 use crate::signal::SignalParams;
 
@@ -27,6 +28,8 @@ pub struct Config {
     pub engine: EngineConfig,
     /// The sentence-transformer.
     pub embed: EmbedConfig,
+    /// Embeddings kept from night to night; changes no result.
+    pub cache: CacheConfig,
     /// How themes are found.
     pub themes: ThemesConfig,
     /// Thresholds of signals.
@@ -136,15 +139,43 @@ pub struct EngineConfig {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct EmbedConfig {
-    /// `bundled`, or a folder with model.safetensors, tokenizer.json and config.json.
+    /// `bundled`, a model folder, or a hub id `owner/name@revision` (feature `hub`).
     pub model: String,
-    /// Tokens of one forward pass.
+    /// Name of one of the model's own prompts, put before every text; empty for the model's default.
+    pub prompt: String,
+    /// Words put before every text instead, where the model names its prompts in its card only.
+    pub prompt_text: String,
+    /// `auto`, `kernel` or `candle`.
+    pub backend: String,
+    /// Tokens of one forward pass; changes no result.
     pub batch_tokens: usize,
 }
 
 impl Default for EmbedConfig {
     fn default() -> EmbedConfig {
-        EmbedConfig { model: "bundled".into(), batch_tokens: 1024 }
+        EmbedConfig {
+            model: "bundled".into(),
+            prompt: String::new(),
+            prompt_text: String::new(),
+            backend: "auto".into(),
+            batch_tokens: EncodeParams::default().batch_tokens,
+        }
+    }
+}
+
+/// `[cache]`: embeddings kept from night to night; changes no result.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct CacheConfig {
+    /// `auto` (embeddings.redb in the folder of runs), a file, or empty for no cache.
+    pub file: String,
+    /// MiB above which what was used longest ago is dropped.
+    pub max_mib: u64,
+}
+
+impl Default for CacheConfig {
+    fn default() -> CacheConfig {
+        CacheConfig { file: "auto".into(), max_mib: 2048 }
     }
 }
 

@@ -8,7 +8,9 @@ use chrono_tz::Tz;
 use serde::{Deserialize, Serialize};
 
 use super::{Config, Count, Radius};
-use crate::embed::{EncodeParams, ModelSource};
+use crate::embed::cache::CacheParams;
+use crate::embed::model::Prompt;
+use crate::embed::{Backend, EncodeParams, Model, ModelError, ModelSource};
 use crate::outcome::OutcomeParams;
 use crate::read::activity::ActivityColumns;
 use crate::read::{Format, ReadParams};
@@ -107,8 +109,12 @@ pub struct Plan {
     pub memory_bytes: Option<usize>,
     /// The sentence-transformer.
     pub model: ModelSource,
-    /// How texts are batched.
+    /// Which of its prompts goes before every text.
+    pub prompt: Prompt,
+    /// How texts are encoded.
     pub encode: EncodeParams,
+    /// The cache of embeddings; `None` for none.
+    pub cache: Option<CacheParams>,
     /// Thresholds of signals.
     pub signals: SignalParams,
     /// How themes are found.
@@ -119,6 +125,13 @@ pub struct Plan {
     pub report: ReportParams,
     /// The config this plan was made from.
     pub config: Config,
+}
+
+impl Plan {
+    /// The sentence-transformer with its prompt.
+    pub fn load_model(&self) -> Result<Model, ModelError> {
+        Ok(Model::load(&self.model)?.with_prompt(self.prompt.clone()))
+    }
 }
 
 impl Config {
@@ -138,7 +151,11 @@ impl Config {
             check.add("input.conversations", "is empty", hint);
         }
         let format = check.format(&self.input.format);
-        check.holds("embed.batch_tokens", self.embed.batch_tokens >= 256, "must be at least 256");
+        check.holds("embed.batch_tokens", self.embed.batch_tokens >= 16, "must be at least 16");
+        let backend = check.backend(&self.embed.backend);
+        let one = self.embed.prompt.is_empty() || self.embed.prompt_text.is_empty();
+        check.holds("embed.prompt", one, "and embed.prompt_text exclude each other");
+        check.holds("cache.max_mib", self.cache.max_mib >= 1, "must be at least 1; file = \"\" for no cache");
         check.signals(&self.signals);
         check.holds("engine.threads", self.engine.threads <= 512, "must be at most 512");
         let mebibytes = self.engine.memory_limit_mib;
@@ -171,13 +188,34 @@ impl Config {
             },
             memory_bytes: (self.engine.memory_limit_mib > 0).then_some(self.engine.memory_limit_mib << 20),
             model: ModelSource::parse(&self.embed.model),
-            encode: EncodeParams { batch_tokens: self.embed.batch_tokens },
+            prompt: match (self.embed.prompt.as_str(), self.embed.prompt_text.as_str()) {
+                ("", "") => Prompt::Default,
+                (name, "") => Prompt::Named(name.to_owned()),
+                (_, text) => Prompt::Text(text.to_owned()),
+            },
+            encode: EncodeParams {
+                batch_tokens: self.embed.batch_tokens,
+                backend,
+                ..EncodeParams::default()
+            },
+            cache: self.cache_params(),
             signals: self.signals.clone(),
             themes,
             outcomes,
             report: self.report.clone(),
             config: self.clone(),
         })
+    }
+}
+
+impl Config {
+    fn cache_params(&self) -> Option<CacheParams> {
+        let path = match self.cache.file.as_str() {
+            "" => return None,
+            "auto" => PathBuf::from(&self.output.dir).join("embeddings.redb"),
+            file => PathBuf::from(file),
+        };
+        Some(CacheParams { path, max_bytes: self.cache.max_mib << 20 })
     }
 }
 
@@ -225,6 +263,13 @@ impl Check {
             self.add("input.format", format!("`{name}` is not a format"), format!("auto, {known}"));
         }
         format
+    }
+
+    fn backend(&mut self, name: &str) -> Backend {
+        Backend::parse(name).unwrap_or_else(|| {
+            self.add("embed.backend", format!("`{name}` is not a backend"), "auto, kernel, candle");
+            Backend::Auto
+        })
     }
 
     fn signals(&mut self, signals: &SignalParams) {

@@ -1,13 +1,12 @@
 //! The BERT forward pass on candle: the reference path, one layer at a time.
 
-use std::collections::HashMap;
-
 use candle_core::{DType, Device, Tensor};
 use candle_nn::{Embedding, LayerNorm, Module, VarBuilder};
-use candle_transformers::models::bert::{BertEncoder, Config};
+use candle_transformers::models::bert::{BertEncoder, Config, HiddenAct};
 
 use super::EmbedError;
-use super::model::{Model, ModelError};
+use super::model::{Activation, Layout, Model, ModelError, Pooling};
+use super::weights::Weights;
 
 /// Weights ready for use, f32, on the CPU.
 ///
@@ -20,36 +19,47 @@ pub struct Bert {
     norm: LayerNorm,
     layers: Vec<BertEncoder>,
     hidden: usize,
+    position_offset: usize,
+    pooling: Pooling,
+}
+
+/// What one window gives.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Pooled {
+    /// Mean over tokens of every layer, embedding layer first, `states * h` values.
+    pub states: Vec<f32>,
+    /// The last layer pooled as the model pools, `h` values of the model's own length.
+    pub vector: Vec<f32>,
 }
 
 impl Bert {
     /// Reads weights of any float type and widens them to f32.
-    pub fn load(model: &Model) -> Result<Bert, EmbedError> {
-        let config: Config = serde_json::from_slice(&model.config)
-            .map_err(|e| ModelError::Malformed { file: "config.json", reason: e.to_string() })?;
-        let device = Device::Cpu;
-        let tensors = candle_core::safetensors::load_buffer(&model.weights, &device)
-            .map_err(|e| ModelError::Malformed { file: "model.safetensors", reason: e.to_string() })?;
-        let mut tensors = tensors
-            .into_iter()
-            .map(|(name, tensor)| Ok((name, tensor.to_dtype(DType::F32)?)))
-            .collect::<Result<HashMap<String, Tensor>, candle_core::Error>>()?;
-        let one_layer = Config { num_hidden_layers: 1, ..config.clone() };
-        let layers = (0..config.num_hidden_layers)
+    pub fn load(model: &Model, layout: &Layout) -> Result<Bert, EmbedError> {
+        let config = one_layer(layout)?;
+        let mut weights = Weights::load(model, layout)?;
+        let hidden = layout.hidden;
+        let mut embedding =
+            |part: &str, shape: &[usize]| weights.tensor(&format!("embeddings.{part}"), shape);
+        let words = embedding("word_embeddings.weight", &[layout.vocab, hidden])?;
+        let positions = embedding("position_embeddings.weight", &[layout.positions, hidden])?;
+        let kinds = embedding("token_type_embeddings.weight", &[layout.token_types, hidden])?;
+        let scale = embedding("LayerNorm.weight", &[hidden])?;
+        let shift = embedding("LayerNorm.bias", &[hidden])?;
+        let layers = (0..layout.layers)
             .map(|index| {
-                let own = take_layer(&mut tensors, index);
-                BertEncoder::load(VarBuilder::from_tensors(own, DType::F32, &device), &one_layer)
+                let own = VarBuilder::from_tensors(weights.layer(index, layout)?, DType::F32, &Device::Cpu);
+                Ok(BertEncoder::load(own, &config)?)
             })
-            .collect::<Result<Vec<_>, _>>()?;
-        let hidden = config.hidden_size;
-        let vb = VarBuilder::from_tensors(tensors, DType::F32, &device).pp("embeddings");
+            .collect::<Result<Vec<_>, EmbedError>>()?;
         Ok(Bert {
-            words: candle_nn::embedding(config.vocab_size, hidden, vb.pp("word_embeddings"))?,
-            positions: vb.get((config.max_position_embeddings, hidden), "position_embeddings.weight")?,
-            kind: vb.get((config.type_vocab_size, hidden), "token_type_embeddings.weight")?.get(0)?,
-            norm: candle_nn::layer_norm(hidden, config.layer_norm_eps, vb.pp("LayerNorm"))?,
+            words: Embedding::new(words, hidden),
+            positions,
+            kind: kinds.get(0)?,
+            norm: LayerNorm::new(scale, shift, layout.norm_eps),
             layers,
             hidden,
+            position_offset: layout.position_offset,
+            pooling: layout.pooling,
         })
     }
 
@@ -63,38 +73,58 @@ impl Bert {
         self.layers.len() + 1
     }
 
-    /// Mean-pooled state of every layer for windows of one common length.
+    /// Pooled states of windows of one common length.
     ///
-    /// `windows`: `(b, l)` ids. Returns `b` rows of `(states * h)` values, embedding layer first.
+    /// `windows`: `(b, l)` ids, `l` at most the layout's `window_tokens`. Returns `b` values.
     /// Equal lengths mean no padding and no mask, so a row does not depend on its neighbours.
-    pub fn pooled(&self, windows: &[&[u32]]) -> Result<Vec<Vec<f32>>, EmbedError> {
+    pub fn pooled(&self, windows: &[&[u32]]) -> Result<Vec<Pooled>, EmbedError> {
         let (rows, length) = (windows.len(), windows[0].len());
         let ids: Vec<u32> = windows.iter().flat_map(|w| w.iter().copied()).collect();
         let ids = Tensor::from_vec(ids, (rows, length), &Device::Cpu)?;
-        let positions = self.positions.narrow(0, 0, length)?.broadcast_add(&self.kind)?;
+        let positions = self.positions.narrow(0, self.position_offset, length)?.broadcast_add(&self.kind)?;
         let mut state = self.norm.forward(&self.words.forward(&ids)?.broadcast_add(&positions)?)?;
         let no_mask = Tensor::zeros((1, 1, 1, length), DType::F32, &Device::Cpu)?;
-        let mut pooled = vec![Vec::with_capacity(self.states() * self.hidden); rows];
-        append_means(&state, &mut pooled)?;
+        let mut states = vec![Vec::with_capacity(self.states() * self.hidden); rows];
+        append_means(&state, &mut states)?;
         for layer in &self.layers {
             state = layer.forward(&state, &no_mask)?;
-            append_means(&state, &mut pooled)?;
+            append_means(&state, &mut states)?;
         }
-        Ok(pooled)
+        let vectors = self.vectors(&state, &states)?;
+        Ok(states.into_iter().zip(vectors).map(|(states, vector)| Pooled { states, vector }).collect())
+    }
+
+    /// `last`: `(b, l, h)`; its means are already the end of `states`.
+    fn vectors(&self, last: &Tensor, states: &[Vec<f32>]) -> Result<Vec<Vec<f32>>, EmbedError> {
+        match self.pooling {
+            Pooling::Mean => Ok(states.iter().map(|s| s[s.len() - self.hidden..].to_vec()).collect()),
+            Pooling::Cls => Ok(last.narrow(1, 0, 1)?.squeeze(1)?.to_vec2()?),
+        }
     }
 }
 
-/// Moves the tensors of one layer out, renamed as if it were the first.
-fn take_layer(tensors: &mut HashMap<String, Tensor>, index: usize) -> HashMap<String, Tensor> {
-    let prefix = format!("encoder.layer.{index}.");
-    let names: Vec<String> = tensors.keys().filter(|name| name.starts_with(&prefix)).cloned().collect();
-    names
-        .into_iter()
-        .filter_map(|name| {
-            let own = format!("layer.0.{}", &name[prefix.len()..]);
-            tensors.remove(&name).map(|tensor| (own, tensor))
-        })
-        .collect()
+/// candle's config of an encoder with a single layer.
+fn one_layer(layout: &Layout) -> Result<Config, ModelError> {
+    let hidden_act = match &layout.activation {
+        Activation::Gelu => HiddenAct::Gelu,
+        Activation::Other(name) => match name.as_str() {
+            "relu" => HiddenAct::Relu,
+            "gelu_new" | "gelu_fast" | "gelu_pytorch_tanh" => HiddenAct::GeluApproximate,
+            other => return Err(ModelError::unsupported("config.json", other, "gelu, gelu_new and relu")),
+        },
+    };
+    Ok(Config {
+        num_hidden_layers: 1,
+        hidden_size: layout.hidden,
+        num_attention_heads: layout.heads,
+        intermediate_size: layout.intermediate,
+        hidden_act,
+        layer_norm_eps: layout.norm_eps,
+        vocab_size: layout.vocab,
+        max_position_embeddings: layout.positions,
+        type_vocab_size: layout.token_types,
+        ..Config::default()
+    })
 }
 
 /// Mean over real tokens, which here are all of them.

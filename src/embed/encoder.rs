@@ -1,31 +1,64 @@
-//! Distinct texts, sorted by length, in batches of a token budget, over all threads.
+//! Texts to windows, windows to batches of a token budget, batches over all threads.
 
 use std::collections::BTreeMap;
 
 use rayon::prelude::*;
 
-use super::bert::Bert;
-use super::model::Model;
+use super::bert::{Bert, Pooled};
+use super::kernel::Instructions;
+use super::model::{Layout, Model};
+use super::packed::{self, Packed};
 use super::tokens::{TextTokenizer, Tokens};
 use super::{EmbedError, Embedder};
 
-/// How texts are batched.
+/// What computes the forward pass.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Backend {
+    /// The packed kernel where it can carry the model, candle otherwise.
+    #[default]
+    Auto,
+    /// The packed kernel; a model it cannot carry is an error.
+    Kernel,
+    /// candle in f32: the reference.
+    Candle,
+}
+
+impl Backend {
+    /// `auto`, `kernel` or `candle`.
+    pub fn parse(name: &str) -> Option<Backend> {
+        match name {
+            "auto" => Some(Backend::Auto),
+            "kernel" => Some(Backend::Kernel),
+            "candle" => Some(Backend::Candle),
+            _ => None,
+        }
+    }
+}
+
+/// How texts are encoded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct EncodeParams {
-    /// Tokens one forward pass may carry; larger uses caches better, smaller balances threads.
+    /// Tokens one forward pass may carry; no result depends on it.
     pub batch_tokens: usize,
+    /// What computes it.
+    pub backend: Backend,
+    /// Instructions of the kernel; `None` for the best this machine has.
+    pub instructions: Option<Instructions>,
 }
 
 impl Default for EncodeParams {
     fn default() -> EncodeParams {
-        EncodeParams { batch_tokens: 1024 }
+        EncodeParams { batch_tokens: 256, backend: Backend::Auto, instructions: None }
     }
 }
+
+/// candle multiplies larger matrices better.
+const CANDLE_BATCHES: usize = 4;
 
 /// What the encoder knows of one text.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Encoding {
-    /// Final-layer mean over tokens, unit length, `d` values.
+    /// The last layer pooled as the model pools, unit length, `d` values.
     pub vector: Vec<f32>,
     /// Mean over tokens of every layer, embedding layer first, `states * h` values.
     pub states: Vec<f32>,
@@ -38,8 +71,14 @@ pub struct Encoding {
 /// The sentence-transformer with its tokenizer.
 pub struct Encoder {
     tokenizer: TextTokenizer,
-    bert: Bert,
+    path: Path,
     params: EncodeParams,
+}
+
+/// The two ways to compute the same thing.
+enum Path {
+    Packed(Packed),
+    Candle(Bert),
 }
 
 /// One window of one text, waiting for its batch.
@@ -51,75 +90,142 @@ struct Slot {
 impl Encoder {
     /// Loads a model.
     pub fn load(model: &Model, params: EncodeParams) -> Result<Encoder, EmbedError> {
-        Ok(Encoder { tokenizer: TextTokenizer::load(model)?, bert: Bert::load(model)?, params })
+        let layout = Layout::read(model)?;
+        let (tokenizer, path) =
+            rayon::join(|| TextTokenizer::load(model, &layout), || Path::load(model, &layout, &params));
+        Ok(Encoder { tokenizer: tokenizer?, path: path?, params })
     }
 
-    /// Runs every batch, each on one thread.
-    fn forward(&self, tokens: &[Tokens], batches: &[Vec<Slot>]) -> Result<Vec<Vec<Vec<f32>>>, EmbedError> {
-        batches
-            .par_iter()
-            .with_max_len(1)
-            .map(|slots| {
-                let windows: Vec<&[u32]> =
-                    slots.iter().map(|s| tokens[s.text].windows[s.window].as_slice()).collect();
-                self.bert.pooled(&windows)
-            })
-            .collect()
+    /// `kernel` or `candle`, whichever computes.
+    pub fn backend(&self) -> &'static str {
+        match self.path {
+            Path::Packed(_) => "kernel",
+            Path::Candle(_) => "candle",
+        }
     }
 
-    /// Batches of equal-length windows within the token budget.
+    /// The kernel's instructions; `None` on candle, which chooses its own.
+    pub fn instructions(&self) -> Option<Instructions> {
+        match &self.path {
+            Path::Packed(packed) => Some(packed.instructions()),
+            Path::Candle(_) => None,
+        }
+    }
+
+    /// Windows in batches: packed ones in the order of the texts, candle's by equal length.
     fn batches(&self, tokens: &[Tokens]) -> Vec<Vec<Slot>> {
-        let mut by_length: BTreeMap<usize, Vec<Slot>> = BTreeMap::new();
-        for (text, t) in tokens.iter().enumerate() {
-            for (window, ids) in t.windows.iter().enumerate() {
-                by_length.entry(ids.len()).or_default().push(Slot { text, window });
+        let lengths = tokens.iter().enumerate().flat_map(|(text, tokens)| {
+            let slot = move |(window, ids): (usize, &Vec<u32>)| (ids.len(), Slot { text, window });
+            tokens.windows.iter().enumerate().map(slot)
+        });
+        match self.path {
+            Path::Packed(_) => {
+                let total: usize = tokens.iter().flat_map(|t| &t.windows).map(Vec::len).sum();
+                // Few texts are cut smaller, so that every thread has its share.
+                let share = total.div_ceil(4 * rayon::current_num_threads());
+                cut(lengths, self.params.batch_tokens.min(share))
+            }
+            Path::Candle(_) => {
+                let mut by_length: BTreeMap<usize, Vec<(usize, Slot)>> = BTreeMap::new();
+                lengths.for_each(|(length, slot)| by_length.entry(length).or_default().push((length, slot)));
+                // Longest first, so that the last batches to finish are short ones.
+                let budget = CANDLE_BATCHES * self.params.batch_tokens;
+                by_length.into_values().rev().flat_map(|slots| cut(slots.into_iter(), budget)).collect()
             }
         }
-        let mut batches = Vec::new();
-        // Longest first, so that the last batches to finish are short ones.
-        for (length, mut slots) in by_length.into_iter().rev() {
-            let rows = (self.params.batch_tokens / length).max(1);
-            while !slots.is_empty() {
-                let rest = slots.split_off(rows.min(slots.len()));
-                batches.push(std::mem::replace(&mut slots, rest));
-            }
-        }
-        batches
     }
 
-    fn join(&self, tokens: &Tokens, windows: Vec<Vec<f32>>) -> Encoding {
+    fn join(tokens: &Tokens, windows: Vec<Pooled>) -> Encoding {
         let lengths: Vec<usize> = tokens.windows.iter().map(Vec::len).collect();
-        let states = weighted_mean(&windows, &lengths);
-        let mut vector = states[states.len() - self.bert.hidden()..].to_vec();
+        let (states, vectors): (Vec<_>, Vec<_>) = windows.into_iter().map(|w| (w.states, w.vector)).unzip();
+        let mut vector = weighted_mean(vectors, &lengths);
         normalize(&mut vector);
         let tokens_read = lengths.iter().sum::<usize>() as u32;
+        let states = weighted_mean(states, &lengths);
         Encoding { vector, states, shortened: tokens.shortened, tokens: tokens_read }
+    }
+}
+
+impl Path {
+    fn load(model: &Model, layout: &Layout, params: &EncodeParams) -> Result<Path, EmbedError> {
+        let candle = || Ok(Path::Candle(Bert::load(model, layout)?));
+        match (params.backend, packed::misfit(layout)) {
+            (Backend::Candle, _) | (Backend::Auto, Some(_)) => candle(),
+            (Backend::Kernel, Some(reason)) => Err(EmbedError::Unfit(reason)),
+            (_, None) => {
+                let instructions = params.instructions.unwrap_or_else(Instructions::best);
+                if !instructions.available() {
+                    return Err(EmbedError::NoInstructions(instructions.name()));
+                }
+                Ok(Path::Packed(Packed::load(model, layout, instructions)?))
+            }
+        }
+    }
+
+    /// One forward pass on the calling thread.
+    fn pooled(&self, windows: &[&[u32]]) -> Result<Vec<Pooled>, EmbedError> {
+        match self {
+            Path::Packed(packed) => Ok(packed.pooled(windows)),
+            Path::Candle(bert) => bert.pooled(windows),
+        }
     }
 }
 
 impl Embedder for Encoder {
     fn dimensions(&self) -> usize {
-        self.bert.hidden()
+        match &self.path {
+            Path::Packed(packed) => packed.hidden(),
+            Path::Candle(bert) => bert.hidden(),
+        }
     }
 
     fn encode(&self, texts: &[&str]) -> Result<Vec<Encoding>, EmbedError> {
         let tokens =
             texts.par_iter().map(|text| self.tokenizer.tokenize(text)).collect::<Result<Vec<_>, _>>()?;
         let batches = self.batches(&tokens);
-        let pooled = self.forward(&tokens, &batches)?;
-        let mut windows: Vec<Vec<Vec<f32>>> =
-            tokens.iter().map(|t| vec![Vec::new(); t.windows.len()]).collect();
+        let pooled = batches
+            .par_iter()
+            .with_max_len(1)
+            .map(|slots| {
+                let windows: Vec<&[u32]> =
+                    slots.iter().map(|s| tokens[s.text].windows[s.window].as_slice()).collect();
+                self.path.pooled(&windows)
+            })
+            .collect::<Result<Vec<_>, EmbedError>>()?;
+        let mut windows: Vec<Vec<Option<Pooled>>> =
+            tokens.iter().map(|t| vec![None; t.windows.len()]).collect();
         for (slot, row) in batches.iter().flatten().zip(pooled.into_iter().flatten()) {
-            windows[slot.text][slot.window] = row;
+            windows[slot.text][slot.window] = Some(row);
         }
-        Ok(tokens.iter().zip(windows).map(|(t, w)| self.join(t, w)).collect())
+        Ok(tokens
+            .iter()
+            .zip(windows)
+            .map(|(t, w)| Encoder::join(t, w.into_iter().flatten().collect()))
+            .collect())
     }
 }
 
+/// Cuts slots into batches of at most `budget` tokens, at least one slot each.
+fn cut(slots: impl Iterator<Item = (usize, Slot)>, budget: usize) -> Vec<Vec<Slot>> {
+    let (mut batches, mut batch, mut filled) = (Vec::new(), Vec::new(), 0);
+    for (length, slot) in slots {
+        if filled + length > budget && !batch.is_empty() {
+            batches.push(std::mem::take(&mut batch));
+            filled = 0;
+        }
+        filled += length;
+        batch.push(slot);
+    }
+    if !batch.is_empty() {
+        batches.push(batch);
+    }
+    batches
+}
+
 /// Mean of rows, weighted by tokens: the mean over all tokens of the text.
-fn weighted_mean(rows: &[Vec<f32>], weights: &[usize]) -> Vec<f32> {
-    if let [only] = rows {
-        return only.clone();
+fn weighted_mean(mut rows: Vec<Vec<f32>>, weights: &[usize]) -> Vec<f32> {
+    if rows.len() == 1 {
+        return rows.swap_remove(0);
     }
     let total: usize = weights.iter().sum();
     let mut mean = vec![0.0; rows[0].len()];

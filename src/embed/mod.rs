@@ -1,12 +1,24 @@
-//! Texts to vectors: the sentence-transformer, its files, its tokens and its batches.
+//! Texts to vectors: the sentence-transformer, its files, its tokens, its batches, and the cache across nights.
 
 mod bert;
+pub mod cache;
 mod encoder;
+pub mod kernel;
 pub mod model;
+mod packed;
+#[cfg(test)]
+mod small;
 mod tokens;
+mod weights;
 
-pub use encoder::{EncodeParams, Encoder, Encoding};
+pub use encoder::{Backend, EncodeParams, Encoder, Encoding};
+pub use kernel::Instructions;
 pub use model::{Model, ModelError, ModelSource};
+
+/// Version of the vectors: raised whenever the same text, model and backend would give other bits.
+///
+/// Caches are kept by it; `tests/integration/embedding.rs` holds the bits.
+pub const FORMAT: u32 = 1;
 
 /// A text could not be embedded.
 #[derive(Debug, thiserror::Error)]
@@ -20,6 +32,12 @@ pub enum EmbedError {
     /// The model's files are unusable.
     #[error(transparent)]
     Model(#[from] ModelError),
+    /// The kernels were asked for and cannot carry this model.
+    #[error("the kernels cannot carry this model: {0}; backend `auto` runs it on candle")]
+    Unfit(String),
+    /// Instructions were asked for that the machine lacks.
+    #[error("this machine has no {0} instructions; `auto` takes the best it has")]
+    NoInstructions(&'static str),
 }
 
 /// Anything that turns texts into unit vectors.
@@ -31,4 +49,9 @@ pub trait Embedder: Send + Sync {
 
     /// One `Encoding` per text, in the order given.
     fn encode(&self, texts: &[&str]) -> Result<Vec<Encoding>, EmbedError>;
+}
+
+/// A text as the encoder reads it: runs of white space are one space.
+pub fn normalise(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<&str>>().join(" ")
 }

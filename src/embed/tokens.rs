@@ -1,85 +1,176 @@
 //! Text to token ids, and long texts to windows.
 
-use tokenizers::Tokenizer;
+use std::borrow::Cow;
+
+use tokenizers::tokenizer::Token;
+use tokenizers::{Encoding, Tokenizer};
 
 use super::EmbedError;
-use super::model::{Model, ModelError};
-
-/// Content tokens of a window; with the two special tokens the 256 the model was trained on.
-pub const WINDOW_TOKENS: usize = 254;
+use super::model::{Layout, Model, ModelError};
 
 /// Windows a text may have: three from its head, one from its tail. What lies between is left out
 /// and the text counts as shortened.
 pub const MAX_WINDOWS: usize = 4;
 
-/// Bytes after which the middle of a text is not even tokenised: no language writes a WordPiece
-/// token in more than 16 bytes on average, so the windows are the same.
-const MAX_BYTES: usize = 64 * 1024;
+/// Bytes per token of all windows after which the middle of a text is not even tokenised: no
+/// language's tokens are that long on average, so the windows are the same. 64 KiB for the bundled
+/// model.
+const MAX_BYTES_PER_TOKEN: usize = 64;
+
+const FILE: &str = "tokenizer.json";
 
 /// One text as the encoder reads it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Tokens {
-    /// Windows of ids, each with the special tokens around it, in text order; never empty.
+    /// Windows of ids, each with the model's special tokens around it, in text order; never empty.
     pub windows: Vec<Vec<u32>>,
     /// True when the middle of the text was left out.
     pub shortened: bool,
 }
 
 /// The model's own tokenizer without its truncation and padding: both are ours.
+///
+/// A text of one window has the ids that the model's own library would give it; a longer one's
+/// first window is what that library would cut it to.
 #[derive(Debug)]
 pub struct TextTokenizer {
     inner: Tokenizer,
-    first: u32,
-    last: u32,
+    /// Special tokens before and after the content.
+    before: Vec<u32>,
+    after: Vec<u32>,
+    /// Words before every text, and their ids for the windows after the first.
+    prefix: String,
+    prefix_ids: Vec<u32>,
+    lower_case: bool,
+    /// Tokens between the special ones, the prefix's included: 254 for the bundled model.
+    content: usize,
+    max_bytes: usize,
 }
 
 impl TextTokenizer {
     /// Reads `tokenizer.json`.
-    pub fn load(model: &Model) -> Result<TextTokenizer, ModelError> {
-        let malformed = |reason: String| ModelError::Malformed { file: "tokenizer.json", reason };
+    pub fn load(model: &Model, layout: &Layout) -> Result<TextTokenizer, EmbedError> {
+        let malformed = |reason: String| ModelError::malformed(FILE, reason);
         let mut inner = Tokenizer::from_bytes(&model.tokenizer).map_err(|e| malformed(e.to_string()))?;
         inner.with_padding(None);
         inner.with_truncation(None).map_err(|e| malformed(e.to_string()))?;
-        let special =
-            |token: &str| inner.token_to_id(token).ok_or_else(|| malformed(format!("has no {token} token")));
-        let (first, last) = (special("[CLS]")?, special("[SEP]")?);
-        Ok(TextTokenizer { inner, first, last })
+        check_vocabulary(&inner, layout.vocab)?;
+        let (before, after) = special_tokens(&inner)?;
+        let window = layout.window_tokens;
+        let mut tokenizer = TextTokenizer {
+            inner,
+            content: window.saturating_sub(before.len() + after.len()),
+            before,
+            after,
+            prefix: layout.prefix.clone(),
+            prefix_ids: Vec::new(),
+            lower_case: layout.lower_case,
+            max_bytes: window * MAX_WINDOWS * MAX_BYTES_PER_TOKEN,
+        };
+        tokenizer.prefix_ids = tokenizer.ids("")?;
+        if tokenizer.content == 0 || tokenizer.prefix_ids.len() * 2 > tokenizer.content {
+            let (own, prefix) = (window - tokenizer.content, tokenizer.prefix_ids.len());
+            let reason = format!(
+                "windows of {window} tokens leave no room for a text: special tokens take {own}, the prefix takes {prefix}"
+            );
+            return Err(malformed(reason).into());
+        }
+        Ok(tokenizer)
     }
 
-    /// Ids of `text` in windows of at most `WINDOW_TOKENS` content tokens.
+    /// Ids of the prefix and `text` in windows, each with the model's special tokens.
+    ///
+    /// A window after the first starts with the prefix too, so that each is an input the model
+    /// knows; its share of the text is the smaller for it.
     pub fn tokenize(&self, text: &str) -> Result<Tokens, EmbedError> {
-        let mut ids = self.ids(head(text, MAX_BYTES))?;
+        let text = text.trim_end_matches(is_space);
+        let mut ids = self.ids(head(text, self.max_bytes))?;
         let mut shortened = false;
-        if text.len() > MAX_BYTES {
-            ids.extend(self.ids(tail(text, MAX_BYTES))?);
+        if text.len() > self.max_bytes {
+            ids.extend(self.encode(&self.cased(tail(text, self.max_bytes)))?);
             shortened = true;
         }
-        let limit = WINDOW_TOKENS * MAX_WINDOWS;
+        let later = self.content - self.prefix_ids.len();
+        let limit = self.content + later * (MAX_WINDOWS - 1);
         if ids.len() > limit {
-            let tail_start = ids.len() - WINDOW_TOKENS;
-            ids.drain(limit - WINDOW_TOKENS..tail_start);
+            ids.drain(limit - later..ids.len() - later);
             shortened = true;
         }
-        let mut windows: Vec<Vec<u32>> = ids.chunks(WINDOW_TOKENS).map(|w| self.frame(w)).collect();
-        if windows.is_empty() {
-            windows.push(self.frame(&[]));
-        }
+        let (first, rest) = ids.split_at(self.content.min(ids.len()));
+        let mut windows = vec![self.frame(&[], first)];
+        windows.extend(rest.chunks(later).map(|chunk| self.frame(&self.prefix_ids, chunk)));
         Ok(Tokens { windows, shortened })
     }
 
+    /// Ids of prefix and text as sentence-transformers makes them: joined, stripped, and in lower
+    /// case where the model asks for it.
     fn ids(&self, text: &str) -> Result<Vec<u32>, EmbedError> {
+        let joined = match self.prefix.as_str() {
+            "" => Cow::Borrowed(text),
+            prefix => Cow::Owned(format!("{prefix}{text}")),
+        };
+        self.encode(&self.cased(joined.trim_matches(is_space)))
+    }
+
+    fn cased<'t>(&self, text: &'t str) -> Cow<'t, str> {
+        if self.lower_case { Cow::Owned(text.to_lowercase()) } else { Cow::Borrowed(text) }
+    }
+
+    fn encode(&self, text: &str) -> Result<Vec<u32>, EmbedError> {
         let encoding =
             self.inner.encode_fast(text, false).map_err(|e| EmbedError::Tokenizer(e.to_string()))?;
         Ok(encoding.get_ids().to_vec())
     }
 
-    fn frame(&self, content: &[u32]) -> Vec<u32> {
-        let mut window = Vec::with_capacity(content.len() + 2);
-        window.push(self.first);
-        window.extend_from_slice(content);
-        window.push(self.last);
-        window
+    fn frame(&self, prefix: &[u32], content: &[u32]) -> Vec<u32> {
+        [&self.before, prefix, content, &self.after].concat()
     }
+}
+
+/// What Python strips: Unicode's white space and the four separators of ASCII.
+fn is_space(c: char) -> bool {
+    c.is_whitespace() || ('\u{1c}'..='\u{1f}').contains(&c)
+}
+
+/// Every id must have a row in the word embedding.
+fn check_vocabulary(tokenizer: &Tokenizer, rows: usize) -> Result<(), ModelError> {
+    match tokenizer.get_vocab(true).into_iter().max_by_key(|(_, id)| *id) {
+        None => Err(ModelError::malformed(FILE, "has no tokens")),
+        Some((token, id)) if id as usize >= rows => Err(ModelError::malformed(
+            FILE,
+            format!(
+                "token {token:?} has id {id}, but config.json says vocab_size {rows}; is it another model's?"
+            ),
+        )),
+        Some(_) => Ok(()),
+    }
+}
+
+/// Ids before and after a text, from the tokenizer's own post-processor.
+///
+/// It is given one token that no vocabulary has, so that what it adds is seen whatever it does to
+/// an empty text.
+fn special_tokens(tokenizer: &Tokenizer) -> Result<(Vec<u32>, Vec<u32>), ModelError> {
+    const CONTENT: u32 = u32::MAX;
+    let content = Encoding::from_tokens(vec![Token::new(CONTENT, "content".to_owned(), (0, 0))], 0);
+    let framed = tokenizer.post_process(content, None, true).map_err(|e| ModelError::malformed(FILE, e))?;
+    let ids = framed.get_ids();
+    let parts: Vec<&[u32]> = ids.split(|id| *id == CONTENT).collect();
+    let [before, after] = parts[..] else {
+        let reason = format!("its post_processor repeats or drops the text ({} tokens for one)", ids.len());
+        return Err(ModelError::malformed(FILE, reason));
+    };
+    if before.is_empty() && after.is_empty() {
+        return Err(ModelError::unsupported(
+            FILE,
+            "a post_processor that adds no special tokens",
+            "one that adds the model's own, such as [CLS] and [SEP], or <s> and </s>",
+        ));
+    }
+    if framed.get_type_ids().iter().any(|kind| *kind != 0) {
+        return Err(ModelError::unsupported(FILE, "a text of token type 1", "token type 0"));
+    }
+    Ok((before.to_vec(), after.to_vec()))
 }
 
 fn head(text: &str, bytes: usize) -> &str {
@@ -98,13 +189,19 @@ fn tail(text: &str, bytes: usize) -> &str {
     &text[start..]
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "bundled-model"))]
 mod tests {
     use super::*;
     use crate::embed::ModelSource;
 
     fn tokenizer() -> TextTokenizer {
-        TextTokenizer::load(&Model::load(&ModelSource::Bundled).unwrap()).unwrap()
+        let model = Model::load(&ModelSource::Bundled).unwrap();
+        TextTokenizer::load(&model, &Layout::read(&model).unwrap()).unwrap()
+    }
+
+    #[test]
+    fn the_bundled_model_reads_254_tokens_at_once() {
+        assert_eq!(tokenizer().content, 254);
     }
 
     #[test]

@@ -12,19 +12,21 @@ use datafusion::arrow::datatypes::{DataType, Field, Fields, Float32Type, Int32Ty
 use datafusion::common::DataFusionError;
 use serde::{Deserialize, Serialize};
 
+use half::f16;
+
 use super::PipelineError;
 use super::rows::{TurnLists, instant, vector_type, vectors_column};
 use crate::conversation::Role;
-use crate::embed::{EmbedError, Embedder};
+use crate::embed::cache::{Cache, Remembered};
+use crate::embed::{EmbedError, Embedder, normalise};
 use crate::engine::{Engine, RowFunction, row_error};
 use crate::progress::Progress;
 use crate::run::RunDraft;
 use crate::table::{TableWriter, batches, column, numbers, schema, text};
 use crate::tone::ToneHead;
 
-/// Texts handed to the encoder at once: enough to fill batches of equal length, few enough for a
-/// bar that moves.
-const CHUNK_TEXTS: usize = 256;
+/// Texts handed to the encoder at once: enough for every thread, few enough for a bar that moves.
+const CHUNK_TEXTS: usize = 512;
 
 /// What embedding found.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -45,11 +47,12 @@ pub struct EncodedFacts {
     pub dimensions: usize,
 }
 
-/// Reads `staging/conversations.parquet`; leaves `embeddings/texts.parquet` and `turns/`.
+/// Reads `staging/conversations.parquet` and, where there is a cache, what earlier nights made of its texts; leaves `embeddings/texts.parquet` and `turns/`.
 pub fn run<E: Embedder + 'static>(
     engine: &Engine,
     encoder: impl FnOnce() -> Result<E, EmbedError>,
     tone: ToneHead,
+    cache: Option<Arc<Cache>>,
     draft: &RunDraft,
     progress: &Progress,
 ) -> Result<(u64, EncodedFacts), PipelineError> {
@@ -57,15 +60,12 @@ pub fn run<E: Embedder + 'static>(
     let encoder = encoder()?;
     let dimensions = encoder.dimensions();
     facts.dimensions = dimensions;
-    engine.register_function(encode_function(Arc::new(encoder), tone, progress.clone()));
+    engine.register_function(encode_function(Reader { encoder, tone, cache }, progress.clone()));
     engine.register("texts_read", &draft.path("staging/texts.parquet"))?;
     progress.begin("embed", Some(facts.texts), "texts");
-    let by_length = draft.path("staging/texts_by_length.parquet");
-    engine.write("SELECT text_id, text FROM texts_read ORDER BY octet_length(text), text_id", &by_length)?;
-    engine.register("texts_by_length", &by_length)?;
     let output = draft.path("embeddings/texts.parquet");
     let mut writer = TableWriter::create(&output, texts_schema(dimensions))?;
-    let sql = "SELECT text_id, encode(text) AS encoded FROM texts_by_length ORDER BY text_id";
+    let sql = "SELECT text_id, encode(text) AS encoded FROM texts_read ORDER BY text_id";
     engine.for_each(sql, |batch| {
         let encoded = column(&batch, "encoded")?.as_struct();
         facts.tokens += sum(encoded.column(1).as_primitive::<Int32Type>());
@@ -104,9 +104,9 @@ fn flatten(draft: &RunDraft) -> Result<EncodedFacts, PipelineError> {
                 let normal = normalise(turn.text);
                 let text_id = (turn.role == Role::User && !normal.is_empty()).then(|| {
                     facts.user_turns += 1;
-                    let hash = blake3::hash(normal.as_bytes());
-                    let id = hash.to_hex()[..32].to_owned();
-                    if seen.insert(<[u8; 16]>::try_from(&hash.as_bytes()[..16]).unwrap_or_default()) {
+                    let key = key(&normal);
+                    let id = hex(&key);
+                    if seen.insert(key) {
                         fresh.0.push(id.clone());
                         fresh.1.push(normal);
                     }
@@ -127,9 +127,15 @@ fn flatten(draft: &RunDraft) -> Result<EncodedFacts, PipelineError> {
     Ok(facts)
 }
 
-/// A text as the encoder reads it: runs of white space are one space.
-pub fn normalise(text: &str) -> String {
-    text.split_whitespace().collect::<Vec<&str>>().join(" ")
+/// What a text goes by, in tables and in the cache: the first half of its blake3.
+fn key(text: &str) -> [u8; 16] {
+    let mut key = [0; 16];
+    key.copy_from_slice(&blake3::hash(text.as_bytes()).as_bytes()[..16]);
+    key
+}
+
+fn hex(key: &[u8]) -> String {
+    key.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[derive(Default)]
@@ -195,27 +201,60 @@ fn texts_schema(dimensions: usize) -> SchemaRef {
     schema(std::iter::once(id).chain(encoded_fields(dimensions).iter().map(|f| f.as_ref().clone())).collect())
 }
 
-/// `encode(text)`: vector, tokens and tone of each text, in one pass of the encoder.
-fn encode_function<E: Embedder + 'static>(
-    encoder: Arc<E>,
+/// Everything a text goes through: the cache, or the encoder and the tone head.
+struct Reader<E> {
+    encoder: E,
     tone: ToneHead,
-    progress: Progress,
-) -> RowFunction {
-    let dimensions = encoder.dimensions();
+    cache: Option<Arc<Cache>>,
+}
+
+impl<E: Embedder> Reader<E> {
+    /// One row per text, equal whether it was remembered or made now: vectors are rounded to f16 either way.
+    fn read(&self, texts: &[&str]) -> Result<Vec<Remembered>, DataFusionError> {
+        let keys: Vec<[u8; 16]> = texts.iter().map(|text| key(text)).collect();
+        let mut known = match &self.cache {
+            Some(cache) => cache.get(&keys),
+            None => vec![None; texts.len()],
+        };
+        let fresh: Vec<usize> = (0..texts.len()).filter(|row| known[*row].is_none()).collect();
+        let unread: Vec<&str> = fresh.iter().map(|row| texts[*row]).collect();
+        let mut made = Vec::with_capacity(fresh.len());
+        for (encoding, row) in self.encoder.encode(&unread).map_err(row_error)?.into_iter().zip(&fresh) {
+            let tone = self.tone.predict(&encoding.states).map_err(row_error)?;
+            let remembered = Remembered {
+                vector: encoding.vector.iter().map(|value| f16::from_f32(*value)).collect(),
+                tone: tone.probabilities(),
+                tokens: encoding.tokens,
+                shortened: encoding.shortened,
+            };
+            made.push((keys[*row], remembered));
+        }
+        if let Some(cache) = &self.cache {
+            cache.put(&made);
+        }
+        for (row, (_, remembered)) in fresh.into_iter().zip(made) {
+            known[row] = Some(remembered);
+        }
+        Ok(known.into_iter().flatten().collect())
+    }
+}
+
+/// `encode(text)`: vector, tokens and tone of each text, in one pass of the encoder.
+fn encode_function<E: Embedder + 'static>(reader: Reader<E>, progress: Progress) -> RowFunction {
+    let dimensions = reader.encoder.dimensions();
     let output = DataType::Struct(encoded_fields(dimensions));
     RowFunction::new("encode", vec![DataType::Utf8], output, move |columns, rows| {
         let texts = columns[0].as_string::<i32>();
         let texts: Vec<&str> = (0..rows).map(|row| texts.value(row)).collect();
         let mut encoded = Encoded::default();
         for chunk in texts.chunks(CHUNK_TEXTS) {
-            for encoding in encoder.encode(chunk).map_err(row_error)? {
-                let tone = tone.predict(&encoding.states).map_err(row_error)?;
-                encoded.tones[0].push(tone.negative);
-                encoded.tones[1].push(tone.neutral);
-                encoded.tones[2].push(tone.positive);
-                encoded.tokens.push(encoding.tokens as i32);
-                encoded.shortened.push(encoding.shortened);
-                encoded.vectors.push(encoding.vector);
+            for text in reader.read(chunk)? {
+                for (tones, tone) in encoded.tones.iter_mut().zip(text.tone) {
+                    tones.push(tone);
+                }
+                encoded.tokens.push(text.tokens as i32);
+                encoded.shortened.push(text.shortened);
+                encoded.vectors.push(text.vector.into_iter().map(f16::to_f32).collect());
             }
             progress.advance(chunk.len() as u64);
         }

@@ -55,6 +55,8 @@ pub fn fingerprint(
     let mut config = plan.config.clone();
     config.engine = crate::config::EngineConfig::default();
     config.output = crate::config::Output::default();
+    config.cache = crate::config::CacheConfig::default();
+    config.embed.batch_tokens = crate::config::EmbedConfig::default().batch_tokens;
     config.input.conversations.clear();
     config.input.activity.clear();
     let mut contents: Vec<&str> = inputs.iter().map(|input| input.blake3.as_str()).collect();

@@ -1,5 +1,6 @@
 //! The run: files in, a published run directory out.
 
+mod cache;
 mod embed;
 mod error;
 mod finish;
@@ -22,7 +23,8 @@ pub use inputs::{InputFile, fingerprint};
 pub use read::{FileFacts, ReadSummary};
 
 use crate::config::Plan;
-use crate::embed::{Encoder, Model};
+use crate::embed::Encoder;
+use crate::embed::cache::CacheReport;
 use crate::engine::{Engine, EngineParams};
 use crate::progress::Progress;
 use crate::read::expand;
@@ -40,6 +42,8 @@ pub struct Published {
     pub resumed: usize,
     /// What reading found.
     pub read: ReadSummary,
+    /// What the cache of embeddings did, where there is one.
+    pub cache: Option<CacheReport>,
 }
 
 /// `run.json`
@@ -54,6 +58,7 @@ struct RunFacts<'a> {
     model_hash: &'a str,
     tone_hash: &'a str,
     inputs: &'a [InputFile],
+    cache: Option<&'a CacheReport>,
     stages: &'a [StageFacts],
     seconds: f64,
     rows: BTreeMap<&'a str, u64>,
@@ -66,7 +71,7 @@ struct RunFacts<'a> {
 pub fn run(plan: &Plan, progress: &Progress) -> Result<Published, PipelineError> {
     let started = Utc::now();
     let files = expand(&plan.conversations)?;
-    let model = Model::load(&plan.model)?;
+    let model = plan.load_model()?;
     let model_hash = model.hash();
     let tone = ToneHead::bundled()?;
     let tone_hash = tone.hash()?;
@@ -83,7 +88,10 @@ pub fn run(plan: &Plan, progress: &Progress) -> Result<Published, PipelineError>
 
     let read = draft.stage("read", |d| read::run(plan, &files, &engine, d, progress))?;
     let encoder = || Encoder::load(&model, plan.encode);
-    let encoded = draft.stage("embed", |d| embed::run(&engine, encoder, tone.clone(), d, progress))?;
+    let cache = cache::open(plan, &model_hash, &tone_hash);
+    let encoded =
+        draft.stage("embed", |d| embed::run(&engine, encoder, tone.clone(), cache.clone(), d, progress))?;
+    let cache = cache.map(|cache| cache.finish());
     let size = (read.conversations, encoded.dimensions);
     draft.stage("signals", |d| signals::run(&plan.signals, size, &engine, d, progress))?;
     let themes = draft.stage("themes", |d| themes::run(&plan.themes, encoded.dimensions, d, progress))?;
@@ -115,11 +123,12 @@ pub fn run(plan: &Plan, progress: &Progress) -> Result<Published, PipelineError>
             model_hash: &model_hash,
             tone_hash: &tone_hash,
             inputs: &inputs,
+            cache: cache.as_ref(),
             stages: &stages,
             seconds,
             rows: stages.iter().map(|stage| (stage.name.as_str(), stage.rows)).collect(),
         },
     )?;
     let dir = draft.publish(started)?;
-    Ok(Published { dir, report, resumed, read })
+    Ok(Published { dir, report, resumed, read, cache })
 }

@@ -11,10 +11,10 @@ use datafusion::arrow::datatypes::{DataType, Field, Fields, Float32Type, Int32Ty
 use datafusion::common::DataFusionError;
 
 use super::PipelineError;
-use super::embed::normalise;
 use super::rows::{TurnLists, TurnRow, item, vector_at, vector_type, vectors_column};
 use crate::conversation::Role;
 use crate::conversation::cue::carries_request;
+use crate::embed::normalise;
 use crate::engine::{Engine, RowFunction};
 use crate::progress::Progress;
 use crate::run::RunDraft;

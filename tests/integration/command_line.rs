@@ -84,7 +84,7 @@ fn embed_writes_unit_vectors() {
 fn the_bundled_model_is_the_recorded_one() {
     let (code, out, err) = run(&["model", "verify"]);
     assert_eq!(code, 0, "{err}");
-    assert_eq!(out.matches("as recorded").count(), 3, "{out}");
+    assert_eq!(out.matches("as recorded").count(), 6, "{out}");
     assert!(run(&["model", "list"]).1.contains("all-MiniLM-L6-v2"));
 }
 

@@ -1,0 +1,102 @@
+//! The files of the cache: who may touch them, how they are made, and what goes wrong with them.
+
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+/// Why a session with the store did not come about.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Fault {
+    /// Somebody else has it for longer than we wait.
+    #[error("another run kept it locked")]
+    Busy,
+    /// It is not what was written.
+    #[error("{0}")]
+    Damaged(String),
+    /// The file system refused.
+    #[error("{0}")]
+    Refused(String),
+}
+
+impl From<redb::Error> for Fault {
+    fn from(error: redb::Error) -> Fault {
+        use redb::Error as E;
+        match error {
+            E::DatabaseAlreadyOpen | E::LockProtocolMismatch => Fault::Busy,
+            // A file cut short, or one that never was a store, comes as an error of reading.
+            E::Io(source) if is_content(source.kind()) => Fault::Damaged(source.to_string()),
+            E::Corrupted(_)
+            | E::UpgradeRequired(_)
+            | E::TableTypeMismatch { .. }
+            | E::TypeDefinitionChanged { .. }
+            | E::TableIsMultimap(_)
+            | E::TableDoesNotExist(_) => Fault::Damaged(error.to_string()),
+            other => Fault::Refused(other.to_string()),
+        }
+    }
+}
+
+impl From<io::Error> for Fault {
+    fn from(error: io::Error) -> Fault {
+        Fault::Refused(error.to_string())
+    }
+}
+
+fn is_content(kind: io::ErrorKind) -> bool {
+    matches!(kind, io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof | io::ErrorKind::InvalidInput)
+}
+
+/// `path` with `.ending` after its whole name.
+pub(super) fn beside(path: &Path, ending: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".");
+    name.push(ending);
+    PathBuf::from(name)
+}
+
+/// Opens or makes a file that only its owner may read: vectors tell much of what a user wrote.
+pub(super) fn private(path: &Path) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).create(true).truncate(false);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path)
+}
+
+/// Bytes a file takes on disk; 0 where there is none.
+///
+/// Not its length: redb grows a file by doubling it, and the new half is a hole until it is used.
+pub(super) fn disk_bytes(path: &Path) -> u64 {
+    let Ok(facts) = fs::metadata(path) else { return 0 };
+    #[cfg(unix)]
+    return 512 * std::os::unix::fs::MetadataExt::blocks(&facts);
+    #[cfg(not(unix))]
+    return facts.len();
+}
+
+/// Removes a file that may not be there.
+pub(super) fn remove(path: &Path) -> io::Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}
+
+/// Locks `<path>.lock` for as long as the returned file lives; a killed process lets go of it.
+///
+/// A file of its own, so that whoever holds it may also replace the store: nobody else can be
+/// reading or writing the old one at that moment.
+pub(super) fn lock(path: &Path, patience: Duration) -> Result<File, Fault> {
+    let file = private(&beside(path, "lock"))?;
+    let (start, mut pause) = (Instant::now(), Duration::from_millis(1));
+    loop {
+        match file.try_lock() {
+            Ok(()) => return Ok(file),
+            Err(TryLockError::Error(error)) => return Err(Fault::Refused(format!("locking: {error}"))),
+            Err(TryLockError::WouldBlock) if start.elapsed() >= patience => return Err(Fault::Busy),
+            Err(TryLockError::WouldBlock) => std::thread::sleep(pause),
+        }
+        pause = (2 * pause).min(Duration::from_millis(20));
+    }
+}

@@ -1,0 +1,247 @@
+//! Sessions with the store: lock, open, one transaction, close, unlock.
+//!
+//! redb gives its file to one process at a time. Sessions are short, so that several runs share the
+//! file: reading 256 records takes a millisecond or two, opening and closing for it a tenth of one;
+//! a writing session costs some 30 ms of opening and closing, so records are written by thousands.
+//!
+//! Records lie in the order they were stored, apart from the index by address: a store keyed by
+//! hashes alone writes a page per record and grows to twice the size, and the next night, which
+//! asks in about the same order, would read it all over the disk.
+
+use std::fs;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use redb::{
+    Builder, Database, DatabaseError, Durability, ReadOnlyDatabase, ReadableDatabase, ReadableTable,
+    ReadableTableMetadata, TableDefinition, WriteTransaction,
+};
+
+use super::file::{Fault, beside, lock, private, remove};
+use super::record::Address;
+
+/// Address -> (sequence number of the record, run that used it last, bytes of the record).
+pub(super) const INDEX: TableDefinition<'_, Address, (u64, u32, u32)> = TableDefinition::new("index 1");
+/// Sequence number -> record.
+pub(super) const RECORDS: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("records 1");
+/// How many runs have begun: the clock of recency, which no wrong system time turns back.
+pub(super) const RUNS: TableDefinition<'_, (), u32> = TableDefinition::new("runs 1");
+
+/// How long a session waits for another run's: longer than shrinking a store of a gigabyte takes.
+pub(super) const PATIENCE: Duration = Duration::from_secs(30);
+/// And after waiting in vain once: a stopped process must not cost the run that much per batch.
+const PATIENCE_LOST: Duration = Duration::from_millis(50);
+/// Memory for pages; redb's own choice of 1 GiB is a lot beside an encoder.
+const PAGE_MEMORY_BYTES: usize = 64 << 20;
+
+/// The store in one file.
+pub(super) struct Store {
+    pub(super) path: PathBuf,
+    pub(super) patience: Duration,
+    waited_in_vain: bool,
+}
+
+impl Store {
+    pub(super) fn new(path: PathBuf) -> Store {
+        Store { path, patience: PATIENCE, waited_in_vain: false }
+    }
+
+    /// Waits as long as at first again, even after waiting in vain.
+    pub(super) fn hope(&mut self) {
+        self.waited_in_vain = false;
+    }
+
+    /// Checks the whole file, counts one run more and returns its number.
+    ///
+    /// The check walks every page's checksum (2 to 3 s for a million records). It buys that later
+    /// sessions may trust the tree: a damaged one can make redb panic, or loop, or abort on a
+    /// length, and the record's own checksum comes too late for that. Pages damaged under an earlier
+    /// run's hands and written again have good checksums; their keys are looked at for that.
+    pub(super) fn begin(&mut self) -> Result<u32, Fault> {
+        if let Some(folder) = self.path.parent() {
+            fs::create_dir_all(folder)?;
+        }
+        self.session(|path| {
+            remove(&beside(path, "new"))?;
+            change(path, true, |txn| {
+                check_index(txn)?;
+                let mut runs = txn.open_table(RUNS)?;
+                let run = runs.get(())?.map_or(0, |count| count.value()).saturating_add(1);
+                runs.insert((), run)?;
+                Ok(run)
+            })
+        })
+    }
+
+    /// Hands the record of each address that has one to `accept`, as (position among `addresses`,
+    /// run that used it last, record). What `accept` refuses is damage.
+    pub(super) fn read(
+        &mut self,
+        addresses: &[Address],
+        mut accept: impl FnMut(usize, u32, &[u8]) -> bool,
+    ) -> Result<(), Fault> {
+        self.session(|path| {
+            if !path.exists() {
+                return Ok(());
+            }
+            let db = open_to_read(path)?;
+            let txn = db.begin_read()?;
+            let (index, records) = (txn.open_table(INDEX)?, txn.open_table(RECORDS)?);
+            let mut found = Vec::with_capacity(addresses.len());
+            for (position, address) in addresses.iter().enumerate() {
+                if let Some(entry) = index.get(address)? {
+                    found.push((entry.value(), position));
+                }
+            }
+            // In the order of the file.
+            found.sort_unstable();
+            for ((sequence, run, bytes), position) in found {
+                let record = records.get(sequence)?;
+                let whole = record.is_some_and(|record| {
+                    record.value().len() == bytes as usize && accept(position, run, record.value())
+                });
+                if !whole {
+                    return Err(redb::Error::Corrupted(format!("record {sequence} fails its checksum")));
+                }
+            }
+            Ok(())
+        })
+    }
+
+    /// Stores records that are not there yet; returns how many.
+    pub(super) fn write<'a>(
+        &mut self,
+        run: u32,
+        records: impl Iterator<Item = (&'a Address, &'a Vec<u8>)>,
+    ) -> Result<u64, Fault> {
+        self.session(|path| {
+            change(path, false, |txn| {
+                let (mut index, mut stored) = (txn.open_table(INDEX)?, txn.open_table(RECORDS)?);
+                let first = stored.last()?.map_or(0, |(sequence, _)| sequence.value() + 1);
+                let mut next = first;
+                for (address, record) in records {
+                    // Another run was faster; its record is the same.
+                    if index.get(address)?.is_some() {
+                        continue;
+                    }
+                    index.insert(address, (next, run, record.len() as u32))?;
+                    stored.insert(next, record.as_slice())?;
+                    next += 1;
+                }
+                Ok(next - first)
+            })
+        })
+    }
+
+    /// Notes that `run` used these records.
+    pub(super) fn stamp(&mut self, run: u32, addresses: &[Address]) -> Result<(), Fault> {
+        self.session(|path| {
+            change(path, false, |txn| {
+                let mut index = txn.open_table(INDEX)?;
+                for address in addresses {
+                    let entry = index.get(address)?.map(|entry| entry.value());
+                    if let Some((sequence, _, bytes)) = entry.filter(|(_, last, _)| *last < run) {
+                        index.insert(address, (sequence, run, bytes))?;
+                    }
+                }
+                Ok(())
+            })
+        })
+    }
+
+    /// Does `work` while nobody else is at the file. A damaged file is moved aside in the same
+    /// session: the fault says so, and the next session begins a new one.
+    ///
+    /// redb may panic on a damaged file. The panic ends here, though the hook has printed it: a
+    /// hook is the whole process's, and cannot be exchanged while other threads work.
+    pub(super) fn session<T>(
+        &mut self,
+        work: impl FnOnce(&Path) -> Result<T, redb::Error>,
+    ) -> Result<T, Fault> {
+        let patience = if self.waited_in_vain { PATIENCE_LOST } else { self.patience };
+        let held = lock(&self.path, patience);
+        self.waited_in_vain = matches!(held, Err(Fault::Busy));
+        let _held = held?;
+        let outcome = match catch_unwind(AssertUnwindSafe(|| work(&self.path))) {
+            Ok(outcome) => outcome.map_err(Fault::from),
+            Err(_) => Err(Fault::Damaged("the store panicked".to_owned())),
+        };
+        if matches!(outcome, Err(Fault::Damaged(_))) {
+            // Not deleted: a path set by mistake may name a file that was never ours.
+            fs::rename(&self.path, beside(&self.path, "damaged"))?;
+        }
+        outcome
+    }
+}
+
+pub(super) fn builder() -> Builder {
+    let mut builder = Builder::new();
+    builder.set_cache_size(PAGE_MEMORY_BYTES);
+    builder
+}
+
+/// Makes an empty store of its own, whole once this returns.
+pub(super) fn create(path: &Path) -> Result<Database, redb::Error> {
+    remove(path)?;
+    private(path)?;
+    let db = builder().create(path)?;
+    let txn = db.begin_write()?;
+    txn.open_table(INDEX)?;
+    txn.open_table(RECORDS)?;
+    txn.open_table(RUNS)?;
+    txn.commit()?;
+    Ok(db)
+}
+
+/// Addresses ascend, and there are as many as records.
+fn check_index(txn: &WriteTransaction) -> Result<(), redb::Error> {
+    let (index, records) = (txn.open_table(INDEX)?, txn.open_table(RECORDS)?);
+    let (mut last, mut entries) = (None, 0);
+    for entry in index.iter()? {
+        let address = Some(entry?.0.value());
+        if last >= address {
+            return Err(redb::Error::Corrupted("its index is out of order".to_owned()));
+        }
+        (last, entries) = (address, entries + 1);
+    }
+    if (entries, entries) != (index.len()?, records.len()?) {
+        return Err(redb::Error::Corrupted("its index and its records differ in number".to_owned()));
+    }
+    Ok(())
+}
+
+fn open_to_read(path: &Path) -> Result<ReadOnlyDatabase, redb::Error> {
+    match builder().open_read_only(path) {
+        // A process was killed while writing: opening to write goes back to the last commit.
+        Err(DatabaseError::RepairAborted) => {
+            builder().open(path)?.close()?;
+            Ok(builder().open_read_only(path)?)
+        }
+        opened => Ok(opened?),
+    }
+}
+
+/// One transaction on the store at `path`, which is made if it is missing.
+fn change<T>(
+    path: &Path,
+    check: bool,
+    work: impl FnOnce(&WriteTransaction) -> Result<T, redb::Error>,
+) -> Result<T, redb::Error> {
+    if !path.exists() {
+        // Under another name first: a half-made store would pass for a damaged one.
+        let new = beside(path, "new");
+        create(&new)?.close()?;
+        fs::rename(&new, path)?;
+    }
+    let db = builder().set_check_integrity_on_open(check).create(path)?;
+    let mut txn = db.begin_write()?;
+    // Closing commits too, durably and in two phases, and that commit takes this one along: one
+    // wait for the disk instead of two. Killed before it is through, the file is what it was
+    // before the session, which costs some thousand texts and no repair.
+    txn.set_durability(Durability::None)?;
+    let value = work(&txn)?;
+    txn.commit()?;
+    db.close()?;
+    Ok(value)
+}

@@ -1,0 +1,21 @@
+//! The encoder's forward pass, made for CPUs: the only place with unsafe code.
+#![allow(unsafe_code, reason = "vector instructions")]
+
+mod attention;
+#[cfg(target_arch = "x86_64")]
+mod avx2;
+#[cfg(target_arch = "x86_64")]
+mod avx512;
+mod dispatch;
+mod forward;
+mod lanes;
+mod math;
+#[cfg(target_arch = "aarch64")]
+mod neon;
+mod product;
+mod rows;
+#[cfg(test)]
+mod tests;
+
+pub use dispatch::Instructions;
+pub use forward::{FeedForward, Layer, Linear, Norm, PackedBert, Pooled, Room, Shape};

@@ -1,0 +1,214 @@
+//! Matrix products of 16-bit integers: weights packed once, exact sums, and what follows a product fused to it.
+
+use super::lanes::{LANES, Lanes};
+use super::math;
+
+/// Largest integer of a packed weight. Fewer bits than 16 leave room for activations, which need it more: sums are
+/// kept in 32 bits.
+const WEIGHT_RANGE: f32 = 2047.0;
+
+/// A block of a weight matrix as the product reads it.
+///
+/// `columns` outputs in panels of 16, `depth` inputs in pairs: panel, pair, column, half of the pair.
+#[derive(Debug)]
+pub struct Panels {
+    columns: usize,
+    depth: usize,
+    weights: Vec<Line>,
+    /// What an integer weight of each column stands for.
+    scales: Vec<f32>,
+    /// Largest activation with which no sum can leave 32 bits.
+    range: f32,
+}
+
+/// 64 bytes, aligned: a cache line, a register.
+#[derive(Debug, Clone, Copy)]
+#[repr(C, align(64))]
+struct Line([i16; 2 * LANES]);
+
+impl Panels {
+    /// Packs inputs `from..from + depth` of `weights`, which is `(columns, inputs)`, row-major.
+    ///
+    /// `columns` and `depth` are multiples of 16.
+    pub fn pack(weights: &[f32], inputs: usize, from: usize, depth: usize) -> Panels {
+        let columns = weights.len() / inputs;
+        assert!(columns.is_multiple_of(LANES) && depth.is_multiple_of(LANES), "widths are multiples of 16");
+        let row = |column: usize| &weights[column * inputs + from..][..depth];
+        let scales: Vec<f32> = (0..columns)
+            .map(|c| row(c).iter().fold(1e-20_f32, |top, w| top.max(w.abs())) / WEIGHT_RANGE)
+            .collect();
+        let mut packed = vec![Line([0; 2 * LANES]); columns * depth / (2 * LANES)];
+        let mut heaviest = 1_i64;
+        for column in 0..columns {
+            let (panel, lane) = (column / LANES, column % LANES);
+            let mut weight = 0;
+            for (k, value) in row(column).iter().enumerate() {
+                let integer = (value / scales[column]).round_ties_even() as i16;
+                weight += i64::from(integer.unsigned_abs());
+                packed[panel * depth / 2 + k / 2].0[2 * lane + k % 2] = integer;
+            }
+            heaviest = heaviest.max(weight);
+        }
+        let range = (i64::from(i32::MAX) / heaviest).min(i64::from(i16::MAX)) as f32;
+        Panels { columns, depth, weights: packed, scales, range }
+    }
+
+    /// Inputs.
+    pub fn depth(&self) -> usize {
+        self.depth
+    }
+
+    /// The range activations are rounded to.
+    pub fn range(&self) -> f32 {
+        self.range
+    }
+
+    /// Lowers the range, to share rounded activations with another matrix.
+    pub fn narrow(&mut self, range: f32) {
+        self.range = self.range.min(range);
+    }
+}
+
+/// What becomes of a product before it is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Finish {
+    /// It replaces what was there.
+    Store,
+    /// It is added to what was there: the residual, or the inputs of an earlier block.
+    Add,
+    /// Its GELU replaces what was there.
+    Gelu,
+    /// It is added, and the GELU of the sum replaces what was there.
+    AddGelu,
+}
+
+/// One product: `out[i][j] = finish(left[i] . right[j] * scales + bias[j])`.
+#[derive(Debug)]
+pub struct Product<'a> {
+    /// `rows x depth` integers.
+    pub left: &'a [i16],
+    /// What an integer of each row stands for; as many as rows.
+    pub left_scales: &'a [f32],
+    /// The weights.
+    pub right: &'a Panels,
+    /// One per column; none counts as zeros.
+    pub bias: Option<&'a [f32]>,
+    /// What to do with it.
+    pub finish: Finish,
+    /// Rows of `stride` values, of which the first `columns` are written.
+    pub out: &'a mut [f32],
+    /// At least `columns`.
+    pub stride: usize,
+}
+
+impl Product<'_> {
+    /// Panics unless every slice has its length; after this the tiles may use pointers.
+    pub fn check(&self) {
+        let rows = self.left_scales.len();
+        assert_eq!(self.left.len(), rows * self.right.depth, "left has rows x depth values");
+        assert!(self.bias.is_none_or(|bias| bias.len() == self.right.columns), "one bias per column");
+        assert!(self.stride >= self.right.columns, "rows hold their columns");
+        assert!(
+            rows == 0 || self.out.len() >= (rows - 1) * self.stride + self.right.columns,
+            "out has all rows"
+        );
+    }
+}
+
+/// Multiplies with a tile of at most `R` rows and `P` panels held in registers.
+///
+/// Panels outside, rows inside: a panel stays in the first cache while all rows pass, and weights are read once.
+#[inline(always)]
+pub unsafe fn product<L: Lanes, const R: usize, const P: usize>(p: &mut Product<'_>) {
+    unsafe {
+        // The usual depths as constants: every row of a tile is then a fixed distance away, at no cost.
+        match p.right.depth {
+            384 => panels::<L, R, P, 384>(p),
+            256 => panels::<L, R, P, 256>(p),
+            _ => panels::<L, R, P, 0>(p),
+        }
+    }
+}
+
+/// `D`: the depth, or 0 where it is only known when running.
+#[inline(always)]
+unsafe fn panels<L: Lanes, const R: usize, const P: usize, const D: usize>(p: &mut Product<'_>) {
+    let panels = p.right.columns / LANES;
+    let mut panel = 0;
+    while panel + P <= panels {
+        unsafe { rows::<L, R, P, D>(p, panel) };
+        panel += P;
+    }
+    while panel < panels {
+        unsafe { rows::<L, R, 1, D>(p, panel) };
+        panel += 1;
+    }
+}
+
+/// All rows through `P` panels: whole tiles, then ever smaller ones for what is left.
+#[inline(always)]
+unsafe fn rows<L: Lanes, const R: usize, const P: usize, const D: usize>(p: &mut Product<'_>, panel: usize) {
+    let rows = p.left_scales.len();
+    let mut row = 0;
+    while row + R <= rows {
+        unsafe { tile::<L, R, P, D>(p, row, panel) };
+        row += R;
+    }
+    while row + 4 <= rows {
+        unsafe { tile::<L, 4, P, D>(p, row, panel) };
+        row += 4;
+    }
+    while row < rows {
+        unsafe { tile::<L, 1, P, D>(p, row, panel) };
+        row += 1;
+    }
+}
+
+#[inline(always)]
+unsafe fn tile<L: Lanes, const R: usize, const P: usize, const D: usize>(
+    p: &mut Product<'_>,
+    row: usize,
+    panel: usize,
+) {
+    let depth = if D == 0 { p.right.depth } else { D };
+    unsafe {
+        let mut left = p.left.as_ptr().add(row * depth);
+        let mut right = p.right.weights.as_ptr().cast::<i16>().add(panel * depth * LANES);
+        let mut sums = [[L::no_ints(); P]; R];
+        for _ in 0..depth / 2 {
+            let mut weights = [L::no_ints(); P];
+            for (j, weight) in weights.iter_mut().enumerate() {
+                *weight = L::load_pairs(right.add(j * depth * LANES));
+            }
+            for (i, sums) in sums.iter_mut().enumerate() {
+                let activation = L::splat_pair(left.add(i * depth));
+                for (sum, weight) in sums.iter_mut().zip(weights) {
+                    *sum = L::add_products(*sum, activation, weight);
+                }
+            }
+            left = left.add(2);
+            right = right.add(2 * LANES);
+        }
+        for j in 0..P {
+            let column = (panel + j) * LANES;
+            let scale = L::load(p.right.scales.as_ptr().add(column));
+            // No closure here or in any other kernel: closures are compiled without the instruction set.
+            let bias = match p.bias {
+                Some(bias) => L::load(bias.as_ptr().add(column)),
+                None => L::splat(0.0),
+            };
+            for (i, sums) in sums.iter().enumerate() {
+                let out = p.out.as_mut_ptr().add((row + i) * p.stride + column);
+                let scale = L::mul(scale, L::splat(*p.left_scales.as_ptr().add(row + i)));
+                let value = L::fma(L::to_floats(sums[j]), scale, bias);
+                let value = match p.finish {
+                    Finish::Store => value,
+                    Finish::Add => L::add(L::load(out), value),
+                    Finish::Gelu => math::gelu::<L>(value),
+                    Finish::AddGelu => math::gelu::<L>(L::add(L::load(out), value)),
+                };
+                L::store(out, value);
+            }
+        }
+    }
+}
