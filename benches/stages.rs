@@ -1,6 +1,6 @@
-//! Time by stage: encoding short texts, finding themes, reading signals.
+//! Time by stage: finding themes, reading signals.
 
-use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use criterion::{Criterion, criterion_group, criterion_main};
 use ndarray::Array2;
 use undertone::conversation::Conversation;
 use undertone::embed::{Embedder, EncodeParams, Encoder, Model, ModelSource};
@@ -18,16 +18,6 @@ fn requests(count: usize) -> Vec<String> {
 fn encoder() -> Encoder {
     let model = Model::load(&ModelSource::Bundled).expect("the model is bundled");
     Encoder::load(&model, EncodeParams::default()).expect("the model loads")
-}
-
-fn encode(c: &mut Criterion) {
-    let (encoder, texts) = (encoder(), requests(256));
-    let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
-    let encoded = encoder.encode(&texts).expect("texts encode");
-    let mut group = c.benchmark_group("encode");
-    group.sample_size(10).throughput(Throughput::Elements(encoded.iter().map(|e| u64::from(e.tokens)).sum()));
-    group.bench_function("256 first requests, tokens", |b| b.iter(|| encoder.encode(&texts)));
-    group.finish();
 }
 
 fn themes(c: &mut Criterion) {
@@ -60,5 +50,5 @@ fn signals(c: &mut Criterion) {
     });
 }
 
-criterion_group!(benches, encode, themes, signals);
+criterion_group!(benches, themes, signals);
 criterion_main!(benches);

@@ -84,6 +84,9 @@ pub fn warn(published: &Published, session: &Session) {
         let rejects = published.dir.join("rejects.jsonl");
         printer.say(&format!("{} records could not be used: {}", published.read.rejected, rejects.display()));
     }
+    for trouble in published.cache.iter().flat_map(|cache| &cache.troubles) {
+        printer.say(&format!("cache: {trouble}"));
+    }
     if let Some(cut) = published.read.oddities.get("cut_off") {
         printer.say(&format!(
             "warning: {cut} file(s) end in the middle; every whole record before the cut was read"

@@ -14,6 +14,7 @@ mod weights;
 pub use encoder::{Backend, EncodeParams, Encoder, Encoding};
 pub use kernel::Instructions;
 pub use model::{Model, ModelError, ModelSource};
+pub use tokens::TextTokenizer;
 
 /// Version of the vectors: raised whenever the same text, model and backend would give other bits.
 ///

@@ -1,6 +1,7 @@
 //! The one integration binary: what the program promises, seen from outside.
 
 mod broken_input;
+mod cache;
 mod command_line;
 mod common;
 mod determinism;

@@ -17,5 +17,7 @@ mod rows;
 #[cfg(test)]
 mod tests;
 
-pub use dispatch::Instructions;
+pub use attention::Attention;
+pub use dispatch::{Instructions, Kernels};
 pub use forward::{FeedForward, Layer, Linear, Norm, PackedBert, Pooled, Room, Shape};
+pub use product::{Finish, Panels, Product};
