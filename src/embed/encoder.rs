@@ -48,7 +48,7 @@ pub struct EncodeParams {
 
 impl Default for EncodeParams {
     fn default() -> EncodeParams {
-        EncodeParams { batch_tokens: 256, backend: Backend::Auto, instructions: None }
+        EncodeParams { batch_tokens: 192, backend: Backend::Auto, instructions: None }
     }
 }
 

@@ -43,14 +43,14 @@ impl Attention<'_> {
     }
 }
 
-/// `Q`: queries whose values are added up at once, a divisor of `QUERIES`.
+/// `S` queries are scored and the values of `Q` added up at once, both divisors of `QUERIES`.
 #[inline(always)]
-pub unsafe fn attention<L: Lanes, const Q: usize>(a: &mut Attention<'_>) {
+pub unsafe fn attention<L: Lanes, const S: usize, const Q: usize>(a: &mut Attention<'_>) {
     unsafe {
         match a.width / a.heads {
-            16 => heads::<L, 1, Q>(a),
-            32 => heads::<L, 2, Q>(a),
-            64 => heads::<L, 4, Q>(a),
+            16 => heads::<L, 1, S, Q>(a),
+            32 => heads::<L, 2, S, Q>(a),
+            64 => heads::<L, 4, S, Q>(a),
             other => panic!("no kernel for heads of {other}"),
         }
     }
@@ -58,7 +58,7 @@ pub unsafe fn attention<L: Lanes, const Q: usize>(a: &mut Attention<'_>) {
 
 /// `D`: vectors of 16 in a head.
 #[inline(always)]
-unsafe fn heads<L: Lanes, const D: usize, const Q: usize>(a: &mut Attention<'_>) {
+unsafe fn heads<L: Lanes, const D: usize, const S: usize, const Q: usize>(a: &mut Attention<'_>) {
     let (length, stride) = (a.length(), 3 * a.width);
     let padded = length.next_multiple_of(LANES);
     let (keys, scores) = a.room.split_at_mut(padded * D * LANES);
@@ -71,7 +71,7 @@ unsafe fn heads<L: Lanes, const D: usize, const Q: usize>(a: &mut Attention<'_>)
             let rows: [usize; QUERIES] = std::array::from_fn(|i| first + i.min(count - 1));
             unsafe {
                 let queries = rows.map(|row| a.qkv.as_ptr().add(row * stride + column));
-                score::<L>(queries, keys, D * LANES, padded, scores);
+                score::<L, S>(queries, keys, D * LANES, padded, scores);
                 for i in (0..count).step_by(Q) {
                     // A loop and no closure: closures are compiled without the instruction set.
                     let mut sums = [0.0; Q];
@@ -106,20 +106,19 @@ fn transpose(from: &[f32], stride: usize, depth: usize, length: usize, padded: u
     }
 }
 
-/// Scores of `QUERIES` queries against all keys.
+/// Scores of `QUERIES` queries against all keys, `S` at a time: as many sums as the registers hold.
 #[inline(always)]
-unsafe fn score<L: Lanes>(
+unsafe fn score<L: Lanes, const S: usize>(
     queries: [*const f32; QUERIES],
     keys: &[f32],
     depth: usize,
     padded: usize,
     scores: &mut [f32],
 ) {
-    // Four at a time: as many sums as a small register file holds.
-    for first in (0..QUERIES).step_by(4) {
+    for first in (0..QUERIES).step_by(S) {
         for j in (0..padded).step_by(LANES) {
             unsafe {
-                let mut sums = [L::splat(0.0); 4];
+                let mut sums = [L::splat(0.0); S];
                 for d in 0..depth {
                     let key = L::load(keys.as_ptr().add(d * padded + j));
                     for (i, sum) in sums.iter_mut().enumerate() {

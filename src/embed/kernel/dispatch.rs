@@ -141,9 +141,10 @@ impl Kernels {
     }
 }
 
-/// A module with all kernels for one instruction set: `R` rows and `P` panels of a product's tile, `Q` queries.
+/// A module with all kernels for one instruction set: rows and panels of a product's tile,
+/// queries scored and queries mixed at once.
 macro_rules! kernels {
-    ($name:ident, $lanes:ty, $rows:literal, $panels:literal, $queries:literal $(, $feature:literal)*) => {
+    ($name:ident, $lanes:ty, $rows:literal, $panels:literal, $scores:literal, $queries:literal $(, $feature:literal)*) => {
         mod $name {
             use super::*;
 
@@ -157,7 +158,7 @@ macro_rules! kernels {
 
             $(#[target_feature(enable = $feature)])*
             unsafe fn attend(a: &mut Attention<'_>) {
-                unsafe { attention::<$lanes, $queries>(a) }
+                unsafe { attention::<$lanes, $scores, $queries>(a) }
             }
 
             $(#[target_feature(enable = $feature)])*
@@ -181,11 +182,19 @@ macro_rules! kernels {
 }
 
 #[cfg(target_arch = "x86_64")]
-kernels!(avx512_vnni, super::super::avx512::Avx512<true>, 12, 2, 4, "avx512f,avx512bw,avx512vnni,avx2,fma");
+kernels!(
+    avx512_vnni,
+    super::super::avx512::Avx512<true>,
+    12,
+    2,
+    8,
+    4,
+    "avx512f,avx512bw,avx512vnni,avx2,fma"
+);
 #[cfg(target_arch = "x86_64")]
-kernels!(avx512, super::super::avx512::Avx512<false>, 12, 2, 4, "avx512f,avx512bw,avx2,fma");
+kernels!(avx512, super::super::avx512::Avx512<false>, 12, 2, 8, 4, "avx512f,avx512bw,avx2,fma");
 #[cfg(target_arch = "x86_64")]
-kernels!(avx2, super::super::avx2::Avx2, 6, 1, 2, "avx2,fma");
+kernels!(avx2, super::super::avx2::Avx2, 6, 1, 4, 2, "avx2,fma");
 #[cfg(target_arch = "aarch64")]
-kernels!(neon, super::super::neon::Neon, 4, 1, 2, "neon");
-kernels!(portable, Portable, 4, 1, 2);
+kernels!(neon, super::super::neon::Neon, 4, 1, 4, 2, "neon");
+kernels!(portable, Portable, 4, 1, 4, 2);
