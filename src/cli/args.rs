@@ -266,7 +266,7 @@ pub struct Evaluate {
     /// Number of themes; never given unless this is.
     #[arg(long)]
     pub k: Option<usize>,
-    /// The config whose `[themes]` and `seed` to use.
+    /// The config whose `[embed]`, `[themes]` and `seed` to use.
     #[arg(short, long, value_name = "FILE")]
     pub config: Option<PathBuf>,
     /// Print one JSON object.

@@ -7,13 +7,13 @@ use ndarray::Array2;
 
 use super::args::{Evaluate, Subject};
 use super::{CliError, Session};
-use crate::config::Config;
+use crate::config::{Config, Plan};
 use crate::conversation::Conversation;
 use crate::conversation::cue::carries_request;
-use crate::embed::{Embedder, EncodeParams, Encoder, Model, ModelSource};
+use crate::embed::{Embedder, EncodeParams, Encoder};
 use crate::read::labelled::{Example, read_examples};
 use crate::theme::represent::conversation_vector;
-use crate::theme::{K, ThemeParams, find, score};
+use crate::theme::{K, find, score};
 
 pub fn run(args: &Evaluate, session: &Session) -> Result<(), CliError> {
     match args.subject {
@@ -22,14 +22,16 @@ pub fn run(args: &Evaluate, session: &Session) -> Result<(), CliError> {
 }
 
 fn themes(args: &Evaluate, session: &Session) -> Result<(), CliError> {
-    let mut params = theme_params(args.config.as_deref())?;
+    let plan = plan(args.config.as_deref())?;
+    let mut params = plan.themes.clone();
     if let Some(k) = args.k {
         params.k = K::Fixed(k);
     }
     let examples =
         read_examples(&args.file, &args.label, args.split.as_deref()).map_err(CliError::bad_input)?;
-    let model = Model::load(&ModelSource::Bundled).map_err(CliError::bad_input)?;
-    let encoder = Encoder::load(&model, EncodeParams::default()).map_err(CliError::failed)?;
+    let model = plan.load_model().map_err(CliError::bad_input)?;
+    let encoder =
+        Encoder::load(&model, EncodeParams { states: false, ..plan.encode }).map_err(CliError::failed)?;
     let rows = represent(&examples, &encoder, session)?;
     let flat: Vec<f32> = rows.iter().flat_map(|row| row.vector.iter().copied()).collect();
     let vectors =
@@ -57,7 +59,7 @@ fn themes(args: &Evaluate, session: &Session) -> Result<(), CliError> {
     Ok(())
 }
 
-fn theme_params(config: Option<&Path>) -> Result<ThemeParams, CliError> {
+fn plan(config: Option<&Path>) -> Result<Plan, CliError> {
     let mut config = match config {
         Some(path) => {
             let text = fs::read_to_string(path)
@@ -68,7 +70,7 @@ fn theme_params(config: Option<&Path>) -> Result<ThemeParams, CliError> {
     };
     // A plan wants inputs; evaluation brings its own.
     config.input.conversations = vec!["-".into()];
-    Ok(config.plan()?.themes)
+    Ok(config.plan()?)
 }
 
 /// A row to be clustered.

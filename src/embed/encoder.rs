@@ -44,11 +44,13 @@ pub struct EncodeParams {
     pub backend: Backend,
     /// Instructions of the kernel; `None` for the best this machine has.
     pub instructions: Option<Instructions>,
+    /// Whether every layer's mean is wanted (`Encoding::states`), as the tone head does.
+    pub states: bool,
 }
 
 impl Default for EncodeParams {
     fn default() -> EncodeParams {
-        EncodeParams { batch_tokens: 192, backend: Backend::Auto, instructions: None }
+        EncodeParams { batch_tokens: 192, backend: Backend::Auto, instructions: None, states: true }
     }
 }
 
@@ -60,7 +62,7 @@ const CANDLE_BATCHES: usize = 4;
 pub struct Encoding {
     /// The last layer pooled as the model pools, unit length, `d` values.
     pub vector: Vec<f32>,
-    /// Mean over tokens of every layer, embedding layer first, `states * h` values.
+    /// Mean over tokens of every layer, embedding layer first, `states * h` values; empty where not wanted.
     pub states: Vec<f32>,
     /// True when the middle of the text was left out (over `MAX_WINDOWS` windows).
     pub shortened: bool,
@@ -135,13 +137,13 @@ impl Encoder {
         }
     }
 
-    fn join(tokens: &Tokens, windows: Vec<Pooled>) -> Encoding {
+    fn join(&self, tokens: &Tokens, windows: Vec<Pooled>) -> Encoding {
         let lengths: Vec<usize> = tokens.windows.iter().map(Vec::len).collect();
         let (states, vectors): (Vec<_>, Vec<_>) = windows.into_iter().map(|w| (w.states, w.vector)).unzip();
         let mut vector = weighted_mean(vectors, &lengths);
         normalize(&mut vector);
         let tokens_read = lengths.iter().sum::<usize>() as u32;
-        let states = weighted_mean(states, &lengths);
+        let states = if self.params.states { weighted_mean(states, &lengths) } else { Vec::new() };
         Encoding { vector, states, shortened: tokens.shortened, tokens: tokens_read }
     }
 }
@@ -163,9 +165,9 @@ impl Path {
     }
 
     /// One forward pass on the calling thread.
-    fn pooled(&self, windows: &[&[u32]]) -> Result<Vec<Pooled>, EmbedError> {
+    fn pooled(&self, windows: &[&[u32]], every_layer: bool) -> Result<Vec<Pooled>, EmbedError> {
         match self {
-            Path::Packed(packed) => Ok(packed.pooled(windows)),
+            Path::Packed(packed) => Ok(packed.pooled(windows, every_layer)),
             Path::Candle(bert) => bert.pooled(windows),
         }
     }
@@ -189,7 +191,7 @@ impl Embedder for Encoder {
             .map(|slots| {
                 let windows: Vec<&[u32]> =
                     slots.iter().map(|s| tokens[s.text].windows[s.window].as_slice()).collect();
-                self.path.pooled(&windows)
+                self.path.pooled(&windows, self.params.states)
             })
             .collect::<Result<Vec<_>, EmbedError>>()?;
         let mut windows: Vec<Vec<Option<Pooled>>> =
@@ -197,11 +199,7 @@ impl Embedder for Encoder {
         for (slot, row) in batches.iter().flatten().zip(pooled.into_iter().flatten()) {
             windows[slot.text][slot.window] = Some(row);
         }
-        Ok(tokens
-            .iter()
-            .zip(windows)
-            .map(|(t, w)| Encoder::join(t, w.into_iter().flatten().collect()))
-            .collect())
+        Ok(tokens.iter().zip(windows).map(|(t, w)| self.join(t, w.into_iter().flatten().collect())).collect())
     }
 }
 

@@ -62,9 +62,11 @@ impl Packed {
         self.bert.shape.hidden
     }
 
-    /// Pooled states of windows of any lengths, each independent of the others bit by bit.
-    pub fn pooled(&self, windows: &[&[u32]]) -> Vec<Pooled> {
-        let pooled = ROOM.with_borrow_mut(|room| self.bert.pooled(self.instructions, windows, room));
+    /// Pooled states of windows of any lengths, each independent of the others bit by bit; of every layer, or of
+    /// the last alone.
+    pub fn pooled(&self, windows: &[&[u32]], every_layer: bool) -> Vec<Pooled> {
+        let pooled =
+            ROOM.with_borrow_mut(|room| self.bert.pooled(self.instructions, windows, every_layer, room));
         let hidden = self.hidden();
         pooled
             .into_iter()

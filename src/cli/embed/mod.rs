@@ -59,7 +59,7 @@ fn load(args: &Embed) -> Result<Encoder, CliError> {
         })?),
     };
     let model = Model::load(&ModelSource::parse(&args.model)).map_err(CliError::bad_input)?;
-    let params = EncodeParams { backend, instructions, ..EncodeParams::default() };
+    let params = EncodeParams { backend, instructions, states: false, ..EncodeParams::default() };
     Encoder::load(&model.with_prompt(prompt), params).map_err(CliError::bad_input)
 }
 

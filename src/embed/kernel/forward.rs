@@ -145,7 +145,8 @@ pub struct PackedBert {
 /// What a forward pass leaves of each sequence.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Pooled {
-    /// Mean over tokens of every layer, embedding layer first: `(layers + 1) * hidden` values.
+    /// Mean over tokens of every layer, embedding layer first, `(layers + 1) * hidden` values, or of the last
+    /// alone, `hidden` values.
     pub means: Vec<f32>,
     /// The last layer's first token, `hidden` values.
     pub first: Vec<f32>,
@@ -173,17 +174,31 @@ struct Rounded {
 impl PackedBert {
     /// All sequences of a batch, each by itself: no row depends on another sequence.
     ///
+    /// `every_layer`: means of all layers and not of the last alone.
     /// Ids must lie in the vocabulary and sequences be no longer than the positions; panics otherwise.
-    pub fn pooled(&self, set: Instructions, sequences: &[&[u32]], room: &mut Room) -> Vec<Pooled> {
+    pub fn pooled(
+        &self,
+        set: Instructions,
+        sequences: &[&[u32]],
+        every_layer: bool,
+        room: &mut Room,
+    ) -> Vec<Pooled> {
         let kernels = set.kernels().expect("instructions this machine has");
         let hidden = self.shape.hidden;
-        let mut pooled: Vec<Pooled> = sequences.iter().map(|_| self.nothing()).collect();
+        let states = if every_layer { self.layers.len() + 1 } else { 1 };
+        let nothing = || Pooled { means: vec![0.0; states * hidden], first: vec![0.0; hidden] };
+        let mut pooled: Vec<Pooled> = sequences.iter().map(|_| nothing()).collect();
         let rows = self.embed(kernels, sequences, room);
-        self.pool(kernels, 0, sequences, &room.x[..rows * hidden], &mut pooled);
+        if every_layer {
+            self.pool(kernels, 0, sequences, &room.x[..rows * hidden], &mut pooled);
+        }
         for (index, layer) in self.layers.iter().enumerate() {
             self.attend(kernels, layer, sequences, rows, room);
             self.feed(kernels, layer, rows, room);
-            self.pool(kernels, index + 1, sequences, &room.x[..rows * hidden], &mut pooled);
+            let state = if every_layer { index + 1 } else { 0 };
+            if every_layer || index + 1 == self.layers.len() {
+                self.pool(kernels, state, sequences, &room.x[..rows * hidden], &mut pooled);
+            }
         }
         let mut at = 0;
         for (sequence, pooled) in sequences.iter().zip(&mut pooled) {
@@ -191,11 +206,6 @@ impl PackedBert {
             at += sequence.len();
         }
         pooled
-    }
-
-    fn nothing(&self) -> Pooled {
-        let hidden = self.shape.hidden;
-        Pooled { means: vec![0.0; (self.layers.len() + 1) * hidden], first: vec![0.0; hidden] }
     }
 
     /// Words and positions; returns the number of rows.
