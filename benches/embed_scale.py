@@ -28,7 +28,7 @@ def binary():
 
 def simulate(folder, conversations, seed=1):
     command = [binary(), "-q", "simulate", "--conversations", str(conversations), "--seed", str(seed)]
-    subprocess.run([*command, "--out", str(folder)], check=True)
+    subprocess.run([*command, "--out", str(folder)], check=True, stdout=subprocess.DEVNULL)
     return folder / "conversations.jsonl"
 
 
@@ -110,7 +110,9 @@ def plot(rows, path):
     for x, y, row in zip(xs, ys, rows):
         parts.append(f'<circle cx="{across(x)}" cy="{up(y)}" r="5" fill="#1a5fb4"/>')
         label = f'{row["texts"]:,} texts, {row["tokens"] / row["seconds"]:,.0f} tokens/s'
-        parts.append(f'<text x="{across(x) - 10}" y="{up(y) - 8}" text-anchor="end">{label}</text>')
+        left = x < (low_x + high_x) / 2
+        shift, anchor = (10, "start") if left else (-10, "end")
+        parts.append(f'<text x="{across(x) + shift}" y="{up(y) + (16 if left else -8)}" text-anchor="{anchor}">{label}</text>')
     parts.append(f'<text x="{width / 2}" y="{height - 12}" text-anchor="middle">tokens</text>')
     parts.append('<text x="12" y="24">seconds of embedding; dashed: constant speed</text></svg>')
     Path(path).write_text("\n".join(parts) + "\n")
