@@ -1,4 +1,5 @@
 //! Where the time of embedding goes: tokenising, attention, feed-forward, pooling, and the whole; one thread each.
+#![allow(missing_docs, reason = "criterion's macros make the functions")]
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use undertone::embed::kernel::{Attention, Finish, Kernels, Panels, Product};
