@@ -1,4 +1,4 @@
-//! The encoder's forward pass, made for CPUs: the only place with unsafe code.
+//! The encoder's forward pass, made for CPUs: the library's only unsafe code.
 #![allow(unsafe_code, reason = "vector instructions")]
 
 mod attention;
