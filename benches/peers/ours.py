@@ -6,8 +6,8 @@ import subprocess
 
 import numpy as np
 
-# candle at its best: its own threads, or one single-thread model for each worker.
-SETTINGS = {"undertone": [{}], "candle": [{}, {"RAYON_NUM_THREADS": "1"}]}
+# candle at its best: one single-thread model for each worker, or products split over both threads as well.
+SETTINGS = {"undertone": [{}], "candle": [{"RAYON_NUM_THREADS": "1"}, {"RAYON_NUM_THREADS": "2"}]}
 BACKENDS = {"undertone": "kernel", "candle": "candle"}
 
 
