@@ -180,7 +180,7 @@ pub struct Embed {
     /// What computes: `auto`, `kernel`, or `candle`, the f32 reference.
     #[arg(long, default_value = "auto", value_name = "NAME")]
     pub backend: String,
-    /// The kernel's instructions: `auto`, `avx512-vnni`, `avx512`, `avx2`, `neon` or `portable`; all give the same bits.
+    /// The kernel's instructions: `auto`, `amx`, `avx512-vnni`, `avx512`, `avx2`, `neon` or `portable`; all give the same bits.
     #[arg(long, default_value = "auto", value_name = "NAME")]
     pub instructions: String,
     /// Print texts, tokens and seconds as one JSON object on stdout; goes with `--out FILE`.

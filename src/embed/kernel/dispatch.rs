@@ -8,6 +8,8 @@ use super::rows;
 /// An instruction set there are kernels for. All of them give the same bits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Instructions {
+    /// x86-64: AMX tiles of bytes for products, AVX-512 VNNI for the rest; Linux.
+    Amx,
     /// x86-64: AVX-512 F, BW and VNNI.
     Avx512Vnni,
     /// x86-64: AVX-512 F and BW.
@@ -22,7 +24,8 @@ pub enum Instructions {
 
 impl Instructions {
     /// Fastest first.
-    pub const ALL: [Instructions; 5] = [
+    pub const ALL: [Instructions; 6] = [
+        Instructions::Amx,
         Instructions::Avx512Vnni,
         Instructions::Avx512,
         Instructions::Avx2,
@@ -40,9 +43,10 @@ impl Instructions {
         self.kernels().is_some()
     }
 
-    /// The word for it: `avx512-vnni`, `avx512`, `avx2`, `neon` or `portable`.
+    /// The word for it: `amx`, `avx512-vnni`, `avx512`, `avx2`, `neon` or `portable`.
     pub fn name(self) -> &'static str {
         match self {
+            Instructions::Amx => "amx",
             Instructions::Avx512Vnni => "avx512-vnni",
             Instructions::Avx512 => "avx512",
             Instructions::Avx2 => "avx2",
@@ -59,6 +63,10 @@ impl Instructions {
     /// Its kernels; `None` where the machine lacks the instructions.
     pub fn kernels(self) -> Option<&'static Kernels> {
         match self {
+            #[cfg(target_arch = "x86_64")]
+            Instructions::Amx => {
+                (Instructions::Avx512Vnni.available() && super::amx::available()).then_some(&amx::KERNELS)
+            }
             #[cfg(target_arch = "x86_64")]
             Instructions::Avx512Vnni => (Instructions::Avx512.available()
                 && is_x86_feature_detected!("avx512vnni"))
@@ -84,7 +92,7 @@ impl Instructions {
 ///
 /// Given out by `Instructions::kernels` only where the machine has the instructions, which is what makes calling
 /// them sound.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub struct Kernels {
     product: unsafe fn(&mut Product<'_>),
     attention: unsafe fn(&mut Attention<'_>),
@@ -181,6 +189,23 @@ macro_rules! kernels {
     };
 }
 
+/// As `avx512_vnni`, but for products whose weights have tiles.
+#[cfg(target_arch = "x86_64")]
+mod amx {
+    use super::*;
+
+    pub static KERNELS: Kernels = Kernels { product: multiply, ..avx512_vnni::KERNELS };
+
+    unsafe fn multiply(p: &mut Product<'_>) {
+        unsafe {
+            if p.right.bytes().is_empty() {
+                (avx512_vnni::KERNELS.product)(p)
+            } else {
+                super::super::amx::product(p)
+            }
+        }
+    }
+}
 #[cfg(target_arch = "x86_64")]
 kernels!(
     avx512_vnni,

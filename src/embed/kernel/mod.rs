@@ -1,6 +1,8 @@
 //! The encoder's forward pass, made for CPUs: the library's only unsafe code.
 #![allow(unsafe_code, reason = "vector instructions")]
 
+#[cfg(target_arch = "x86_64")]
+mod amx;
 mod attention;
 #[cfg(target_arch = "x86_64")]
 mod avx2;

@@ -1,5 +1,7 @@
 //! Matrix products of 16-bit integers: weights packed once, exact sums, and what follows a product fused to it.
 
+#[cfg(target_arch = "x86_64")]
+use super::amx::{self, Bytes};
 use super::lanes::{LANES, Lanes};
 use super::math;
 
@@ -15,6 +17,10 @@ pub struct Panels {
     columns: usize,
     depth: usize,
     weights: Vec<Line>,
+    /// The same as high and low bytes, where the machine has tiles: panel, step of 64 inputs, high or low, four
+    /// inputs, column, input. Else empty.
+    #[cfg(target_arch = "x86_64")]
+    bytes: Vec<Bytes>,
     /// What an integer weight of each column stands for.
     scales: Vec<f32>,
     /// Largest activation with which no sum can leave 32 bits.
@@ -24,7 +30,7 @@ pub struct Panels {
 /// 64 bytes, aligned: a cache line, a register.
 #[derive(Debug, Clone, Copy)]
 #[repr(C, align(64))]
-struct Line([i16; 2 * LANES]);
+pub struct Line(pub [i16; 2 * LANES]);
 
 impl Panels {
     /// Packs inputs `from..from + depth` of `weights`, which is `(columns, inputs)`, row-major.
@@ -50,7 +56,26 @@ impl Panels {
             heaviest = heaviest.max(weight);
         }
         let range = (i64::from(i32::MAX) / heaviest).min(i64::from(i16::MAX)) as f32;
-        Panels { columns, depth, weights: packed, scales, range }
+        Panels {
+            columns,
+            depth,
+            #[cfg(target_arch = "x86_64")]
+            bytes: amx::bytes(&packed, depth),
+            weights: packed,
+            scales,
+            range,
+        }
+    }
+
+    /// Outputs.
+    pub fn columns(&self) -> usize {
+        self.columns
+    }
+
+    /// Weights as bytes, empty where the machine has no tiles for them.
+    #[cfg(target_arch = "x86_64")]
+    pub fn bytes(&self) -> &[Bytes] {
+        &self.bytes
     }
 
     /// Inputs.
@@ -190,25 +215,50 @@ unsafe fn tile<L: Lanes, const R: usize, const P: usize, const D: usize>(
             right = right.add(2 * LANES);
         }
         for j in 0..P {
-            let column = (panel + j) * LANES;
+            let finisher = Finisher::<L>::new(p, (panel + j) * LANES);
+            for (i, sums) in sums.iter().enumerate() {
+                finisher.finish(p, row + i, sums[j], p.finish);
+            }
+        }
+    }
+}
+
+/// What turns the sums of 16 columns into results.
+pub struct Finisher<L: Lanes> {
+    column: usize,
+    scale: L::Floats,
+    bias: L::Floats,
+}
+
+impl<L: Lanes> Finisher<L> {
+    /// For columns `column..column + 16`, which must exist.
+    #[inline(always)]
+    pub unsafe fn new(p: &Product<'_>, column: usize) -> Finisher<L> {
+        unsafe {
             let scale = L::load(p.right.scales.as_ptr().add(column));
             // No closure here or in any other kernel: closures are compiled without the instruction set.
             let bias = match p.bias {
                 Some(bias) => L::load(bias.as_ptr().add(column)),
                 None => L::splat(0.0),
             };
-            for (i, sums) in sums.iter().enumerate() {
-                let out = p.out.as_mut_ptr().add((row + i) * p.stride + column);
-                let scale = L::mul(scale, L::splat(*p.left_scales.as_ptr().add(row + i)));
-                let value = L::fma(L::to_floats(sums[j]), scale, bias);
-                let value = match p.finish {
-                    Finish::Store => value,
-                    Finish::Add => L::add(L::load(out), value),
-                    Finish::Gelu => math::gelu::<L>(value),
-                    Finish::AddGelu => math::gelu::<L>(L::add(L::load(out), value)),
-                };
-                L::store(out, value);
-            }
+            Finisher { column, scale, bias }
+        }
+    }
+
+    /// Writes the results of one row, which must exist; `finish` is the product's own.
+    #[inline(always)]
+    pub unsafe fn finish(&self, p: &mut Product<'_>, row: usize, sums: L::Ints, finish: Finish) {
+        unsafe {
+            let out = p.out.as_mut_ptr().add(row * p.stride + self.column);
+            let scale = L::mul(self.scale, L::splat(*p.left_scales.as_ptr().add(row)));
+            let value = L::fma(L::to_floats(sums), scale, self.bias);
+            let value = match finish {
+                Finish::Store => value,
+                Finish::Add => L::add(L::load(out), value),
+                Finish::Gelu => math::gelu::<L>(value),
+                Finish::AddGelu => math::gelu::<L>(L::add(L::load(out), value)),
+            };
+            L::store(out, value);
         }
     }
 }
