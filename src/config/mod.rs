@@ -183,9 +183,9 @@ impl Default for CacheConfig {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct ThemesConfig {
-    /// `kmeans` or `dbscan`.
+    /// `ward`, `kmeans` or `dbscan`.
     pub algorithm: String,
-    /// Number of themes (k-means): `"auto"` or a number.
+    /// Number of themes (Ward, k-means): `"auto"` or a number.
     pub k: Count,
     /// Largest number that `auto` considers.
     pub k_max: Count,
@@ -198,7 +198,7 @@ pub struct ThemesConfig {
 impl Default for ThemesConfig {
     fn default() -> ThemesConfig {
         ThemesConfig {
-            algorithm: "kmeans".into(),
+            algorithm: "ward".into(),
             k: Count::default(),
             k_max: Count::default(),
             eps: Radius::default(),

@@ -287,11 +287,16 @@ impl Check {
     fn themes(&mut self, config: &Config) -> ThemeParams {
         let themes = &config.themes;
         let algorithm = match themes.algorithm.as_str() {
+            "ward" => Algorithm::Ward,
             "kmeans" => Algorithm::KMeans,
             "dbscan" => Algorithm::Dbscan,
             other => {
-                self.add("themes.algorithm", format!("`{other}` is not an algorithm"), "kmeans, dbscan");
-                Algorithm::KMeans
+                self.add(
+                    "themes.algorithm",
+                    format!("`{other}` is not an algorithm"),
+                    "ward, kmeans, dbscan",
+                );
+                Algorithm::Ward
             }
         };
         let k = self.count("themes.k", &themes.k);

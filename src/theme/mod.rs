@@ -3,23 +3,30 @@
 //! A request's vector goes through a [`Clusterer`]; its clusters get a centroid, keywords, a name
 //! and the request that speaks for them. k-means chooses its number of themes itself unless told.
 
+pub mod agglomerate;
 pub mod choose;
 pub mod cluster;
 mod dbscan;
 mod distance;
+mod distinct;
 mod kmeans;
 mod label;
 mod name;
 mod one_to_one;
 mod params;
+mod refine;
 pub mod represent;
 pub mod score;
 mod silhouette;
+mod smooth;
+mod ward;
+mod words;
 
 use ndarray::{Array2, ArrayView1, ArrayView2, aview1};
 use serde::{Deserialize, Serialize};
 
 use crate::progress::Progress;
+pub use agglomerate::Agglomeration;
 pub use choose::CurvePoint;
 pub use cluster::{Clusterer, Clusters};
 pub use dbscan::Dbscan;
@@ -120,7 +127,7 @@ pub fn find(
     if vectors.nrows() == 0 {
         return Ok(Themes { method: "no rows".into(), ..Themes::default() });
     }
-    let found = group(vectors, params, progress)?;
+    let found = group(vectors, texts, params, progress)?;
     let themes = describe(vectors, texts, &found.clusters, params.keywords);
     let similarity = similarities(vectors, &found.clusters, &themes);
     progress.finish(&format!("{} themes", themes.len()));
@@ -155,6 +162,7 @@ struct Found {
 /// Fits the algorithm that `params` names, with what it leaves open taken from the data.
 fn group(
     vectors: ArrayView2<'_, f32>,
+    texts: &[&str],
     params: &ThemeParams,
     progress: &Progress,
 ) -> Result<Found, ThemeError> {
@@ -166,25 +174,45 @@ fn group(
             let clusters = fit.cluster(vectors)?;
             Ok(Found { clusters, curve: Vec::new(), eps: None, method: fit.describe() })
         }
-        (Algorithm::KMeans, K::Auto) => group_by_choice(vectors, params, progress),
+        (Algorithm::KMeans, K::Auto) => {
+            // Chosen as for the tree; its own inertia only ever falls.
+            let (chosen, curve) = agglomerate(vectors, texts, params, progress);
+            let fit = kmeans(chosen.count, params);
+            let clusters = fit.cluster(vectors)?.without_small(params.min_size, true, vectors);
+            Ok(Found { clusters, method: chosen_method(fit.describe(), &curve), curve, eps: None })
+        }
+        (Algorithm::Ward, _) => {
+            let (clusters, curve) = agglomerate(vectors, texts, params, progress);
+            let clusters = match params.k {
+                K::Fixed(_) => clusters,
+                K::Auto => clusters.without_small(params.min_size, true, vectors),
+            };
+            let method = format!("Ward's tree over smoothed requests, k = {}", clusters.count);
+            Ok(Found { method: chosen_method(method, &curve), clusters, curve, eps: None })
+        }
     }
 }
 
-fn group_by_choice(
+fn agglomerate(
     vectors: ArrayView2<'_, f32>,
+    texts: &[&str],
     params: &ThemeParams,
     progress: &Progress,
-) -> Result<Found, ThemeError> {
-    let candidates = choose::candidates(vectors.nrows(), params.k_max);
-    progress.begin("themes", Some(candidates.len() as u64), "fits");
-    let curve = choose::trace(vectors, &candidates, params.sample, params.seed, progress)?;
-    let fit = kmeans(choose::pick(&curve), params);
-    let clusters = fit.cluster(vectors)?.without_small(params.min_size, true, vectors);
-    let method = match curve.last() {
-        Some(last) => format!("{}, chosen by silhouette from 2 to {}", fit.describe(), last.k),
-        None => fit.describe(),
+) -> (Clusters, Vec<CurvePoint>) {
+    let k = match params.k {
+        K::Fixed(k) => Some(k),
+        K::Auto => None,
     };
-    Ok(Found { clusters, curve, eps: None, method })
+    progress.begin("themes", Some(if k.is_some() { 1 } else { 1 + choose::REFITS }), "fits");
+    let fit = Agglomeration { k, k_max: params.k_max, sample: params.sample, seed: params.seed };
+    fit.fit(vectors, texts, progress)
+}
+
+fn chosen_method(method: String, curve: &[CurvePoint]) -> String {
+    match curve.last() {
+        Some(last) => format!("{method}, chosen by silhouette and stability from 2 to {}", last.k),
+        None => method,
+    }
 }
 
 fn group_by_density(
@@ -195,7 +223,7 @@ fn group_by_density(
     progress.begin("themes", Some(1), "fits");
     let eps = match params.eps {
         Some(eps) => eps,
-        None => dbscan::find_radius(vectors, params.min_points, params.sample, params.seed)?,
+        None => dbscan::find_radius(vectors, params.min_points, params.sample.min(2_000), params.seed)?,
     };
     let fit = Dbscan { eps, min_points: params.min_points };
     let clusters = fit.cluster(vectors)?.without_small(params.min_size, false, vectors);

@@ -8,13 +8,15 @@ use super::ThemeError;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Algorithm {
+    /// Smoothed rows, Ward's tree cut into k clusters, mended by k-means.
+    Ward,
     /// Every row belongs to the nearest of k centroids.
     KMeans,
     /// Dense regions are themes; the rest is noise.
     Dbscan,
 }
 
-/// Number of themes, for k-means.
+/// Number of themes, for Ward and k-means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum K {
@@ -29,7 +31,7 @@ pub enum K {
 pub struct ThemeParams {
     /// How rows are grouped.
     pub algorithm: Algorithm,
-    /// Number of themes (k-means).
+    /// Number of themes (Ward, k-means).
     pub k: K,
     /// Largest number that `K::Auto` considers, at least 1; `None`: from the number of rows.
     pub k_max: Option<usize>,
@@ -51,10 +53,10 @@ pub struct ThemeParams {
 impl Default for ThemeParams {
     fn default() -> ThemeParams {
         ThemeParams {
-            algorithm: Algorithm::KMeans,
+            algorithm: Algorithm::Ward,
             k: K::Auto,
             k_max: None,
-            sample: 2_000,
+            sample: 5_000,
             eps: None,
             min_points: 8,
             min_size: 5,

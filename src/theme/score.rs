@@ -156,19 +156,27 @@ impl Contingency {
 
     /// Hubert & Arabie 1985, equation 5, over counts of pairs.
     fn adjusted_rand(&self) -> f64 {
-        let pairs = |counts: &mut dyn Iterator<Item = u64>| {
-            counts.map(|c| c as f64 * (c as f64 - 1.0) / 2.0).sum::<f64>()
-        };
-        let together = pairs(&mut self.cells.iter().flatten().copied());
-        let in_rows = pairs(&mut self.rows.iter().copied());
-        let in_columns = pairs(&mut self.columns.iter().copied());
-        let all = pairs(&mut std::iter::once(self.n as u64));
-        if together == in_rows && together == in_columns {
-            return 1.0;
-        }
-        let expected = in_rows * in_columns / all;
-        (together - expected) / ((in_rows + in_columns) / 2.0 - expected)
+        let cells: Vec<Vec<f64>> =
+            self.cells.iter().map(|row| row.iter().map(|&count| count as f64).collect()).collect();
+        adjusted_rand(&cells)
     }
+}
+
+/// Adjusted Rand index (Hubert & Arabie 1985, equation 5) of two partitions, from how often each pair
+/// of their parts meets; 1 for equal ones.
+pub fn adjusted_rand(cells: &[Vec<f64>]) -> f64 {
+    let pairs = |count: f64| count * (count - 1.0) / 2.0;
+    let width = cells.first().map_or(0, Vec::len);
+    let in_rows: Vec<f64> = cells.iter().map(|row| row.iter().sum()).collect();
+    let in_columns: Vec<f64> = (0..width).map(|j| cells.iter().map(|row| row[j]).sum()).collect();
+    let together: f64 = cells.iter().flatten().map(|&count| pairs(count)).sum();
+    let rows: f64 = in_rows.iter().map(|&count| pairs(count)).sum();
+    let columns: f64 = in_columns.iter().map(|&count| pairs(count)).sum();
+    if together == rows && together == columns {
+        return 1.0;
+    }
+    let expected = rows * columns / pairs(in_rows.iter().sum());
+    (together - expected) / ((rows + columns) / 2.0 - expected)
 }
 
 fn numbered<T: Ord>(values: impl Iterator<Item = T>) -> BTreeMap<T, usize> {
