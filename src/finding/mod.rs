@@ -18,7 +18,7 @@ pub enum FindingKind {
     ThemeFriction,
     /// A theme's conversations go well more often than the rest.
     ThemeSuccess,
-    /// Users of a theme, or users who met a signal, return less or more often.
+    /// Users of a theme, or users who met a signal, return less often.
     Retention,
     /// A signal is far more common in one theme than elsewhere.
     ThemeSignal,

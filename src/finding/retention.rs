@@ -42,17 +42,19 @@ impl RetentionInput<'_> {
     }
 }
 
-/// One finding for each exposure whose effect can be told from noise: that of the outcome most users
-/// were followed for, in the order W1, W4, then the rest.
+/// One finding for each exposure after which fewer users came back than chance explains: that of the
+/// outcome most users were followed for, in the order W1, W4, then the rest.
+///
+/// None for exposures after which more came back. Who uses the product most meets most of everything,
+/// and stays: without adjustment that says who the exposed are, not what the exposure did.
 pub fn retention_findings(input: &RetentionInput<'_>) -> Vec<Finding> {
     let mut best: BTreeMap<&str, &Effect> = BTreeMap::new();
-    let clear = |effect: &&Effect| matches!(effect.verdict, Verdict::Worse | Verdict::Better);
     let order = |effect: &Effect| match effect.outcome.as_str() {
         "W1" => 0,
         "W4" => 1,
         _ => 2,
     };
-    for effect in input.effects.iter().filter(clear) {
+    for effect in input.effects.iter().filter(|effect| effect.verdict == Verdict::Worse) {
         let known = best.entry(effect.exposure.as_str()).or_insert(effect);
         if order(effect) < order(known) {
             *known = effect;
@@ -62,18 +64,13 @@ pub fn retention_findings(input: &RetentionInput<'_>) -> Vec<Finding> {
 }
 
 /// How much an exposure's finding counts: single signals say again, in parts, what bad conversations
-/// say as a whole; and that trouble should keep users is, unadjusted, most likely a sign of who meets
-/// trouble: those who use the product most.
+/// say as a whole.
 fn weight(effect: &Effect) -> f64 {
-    match (effect.exposure.split_once(':'), effect.verdict) {
-        (Some(("signal", _)), _) | (Some(("grade", _)), Verdict::Better) => 0.25,
-        _ => 1.0,
-    }
+    if effect.exposure.starts_with("signal:") { 0.25 } else { 1.0 }
 }
 
 fn state(input: &RetentionInput<'_>, effect: &Effect) -> Finding {
     let Effect { exposed, unexposed, difference, .. } = effect;
-    let direction = if effect.verdict == Verdict::Worse { "less often" } else { "more often" };
     let reach = exposed.of as f64 / (exposed.of + unexposed.of).max(1) as f64;
     let meaning = input.meaning(effect);
     Finding {
@@ -84,7 +81,7 @@ fn state(input: &RetentionInput<'_>, effect: &Effect) -> Finding {
         ),
         kind: FindingKind::Retention,
         headline: format!(
-            "{} return {direction}: {} were {meaning}, against {} of the others",
+            "{} return less often: {} were {meaning}, against {} of the others",
             input.who(effect),
             percent(exposed.interval.value),
             percent(unexposed.interval.value)

@@ -82,12 +82,6 @@ fn planted_truths_are_found_and_none_is_contradicted() {
             }
             ("theme_success", "better") => assert!(!harmed, "{id}: {name} was planted to frustrate"),
             ("retention", "worse") => assert!(harmed, "{id}: {name} was not planted to lose users"),
-            ("retention", "better") => {
-                assert!(
-                    facts[name]["return_effect"].as_f64().unwrap() > 0.0,
-                    "{id}: {name} keeps nobody by itself"
-                );
-            }
             other => panic!("{id}: {other:?}"),
         }
     }
@@ -139,7 +133,7 @@ fn check_signals(demo: &Demo) {
         ("retry", 0.95, 0.95),
         ("abandonment", 0.70, 0.70),
         ("closing", 0.97, 0.90),
-        ("long", 0.90, 0.80),
+        ("long", 0.90, 0.75),
     ] {
         let truth: BTreeSet<String> = conversations(demo)
             .filter(|c| c["signals"].as_array().unwrap().iter().any(|s| s["kind"] == kind))
