@@ -183,7 +183,7 @@ impl Default for CacheConfig {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct ThemesConfig {
-    /// `ward`, `kmeans` or `dbscan`.
+    /// `ward`, `kmeans`, `minibatch`, `dbscan` or `hdbscan`.
     pub algorithm: String,
     /// Number of themes (Ward, k-means): `"auto"` or a number.
     pub k: Count,
@@ -193,6 +193,12 @@ pub struct ThemesConfig {
     pub eps: Radius,
     /// Neighbours that make a dense point (DBSCAN), at least 2.
     pub min_points: usize,
+    /// Fewest conversations of a theme (HDBSCAN), at least 2.
+    pub min_cluster_size: usize,
+    /// Neighbours that a core distance reaches over (HDBSCAN): `"auto"` (`min_cluster_size`) or a number.
+    pub min_samples: Count,
+    /// Whose code fits k-means and DBSCAN: `blocked` or `linfa`.
+    pub engine: String,
 }
 
 impl Default for ThemesConfig {
@@ -203,6 +209,9 @@ impl Default for ThemesConfig {
             k_max: Count::default(),
             eps: Radius::default(),
             min_points: 8,
+            min_cluster_size: 10,
+            min_samples: Count::default(),
+            engine: "blocked".into(),
         }
     }
 }

@@ -15,7 +15,7 @@ use crate::outcome::OutcomeParams;
 use crate::read::activity::ActivityColumns;
 use crate::read::{Format, ReadParams};
 use crate::signal::SignalParams;
-use crate::theme::{Algorithm, K, ThemeParams};
+use crate::theme::{Algorithm, Engine, K, ThemeParams};
 
 /// `[report]`: what the report shows.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -289,12 +289,14 @@ impl Check {
         let algorithm = match themes.algorithm.as_str() {
             "ward" => Algorithm::Ward,
             "kmeans" => Algorithm::KMeans,
+            "minibatch" => Algorithm::MiniBatch,
             "dbscan" => Algorithm::Dbscan,
+            "hdbscan" => Algorithm::Hdbscan,
             other => {
                 self.add(
                     "themes.algorithm",
                     format!("`{other}` is not an algorithm"),
-                    "ward, kmeans, dbscan",
+                    "ward, kmeans, minibatch, dbscan, hdbscan",
                 );
                 Algorithm::Ward
             }
@@ -311,6 +313,16 @@ impl Check {
                 None
             }
         };
+        let engine = match themes.engine.as_str() {
+            "blocked" => Engine::Blocked,
+            "linfa" => Engine::Linfa,
+            other => {
+                self.add("themes.engine", format!("`{other}` is not an engine"), "blocked, linfa");
+                Engine::Blocked
+            }
+        };
+        let min_samples = self.count("themes.min_samples", &themes.min_samples);
+        self.holds("themes.min_cluster_size", themes.min_cluster_size >= 2, "must be at least 2");
         self.holds("themes.min_points", themes.min_points >= 2, "must be at least 2");
         ThemeParams {
             algorithm,
@@ -318,6 +330,9 @@ impl Check {
             k_max,
             eps,
             min_points: themes.min_points,
+            min_cluster_size: themes.min_cluster_size,
+            min_samples,
+            engine,
             seed: config.seed,
             ..ThemeParams::default()
         }

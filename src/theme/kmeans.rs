@@ -1,8 +1,8 @@
-//! k-means: linfa's Lloyd iterations from our own k-means++ start.
+//! k-means: the best of some k-means++ starts, taken over all rows.
 
 use linfa::DatasetBase;
 use linfa::traits::{Fit, Predict};
-use linfa_clustering::{KMeans as Lloyd, KMeansInit};
+use linfa_clustering::{KMeans as Linfa, KMeansInit};
 use linfa_nn::distance::Distance;
 use ndarray::{Array1, Array2, ArrayView2, Axis, Zip};
 use rand::distributions::{Distribution, WeightedIndex};
@@ -10,18 +10,22 @@ use rand::{Rng, SeedableRng};
 use rand_xoshiro::Xoshiro256Plus;
 
 use super::ThemeError;
+use super::blocks::Engine;
 use super::cluster::{Clusterer, Clusters, draw_rows};
 use super::distance::Euclidean;
+use super::lloyd::{Fitted, Geometry, Lloyd};
 
 /// Centroids have come to rest when the Frobenius norm of their move is below this.
-const TOLERANCE: f32 = 1e-2;
+const TOLERANCE: f64 = 1e-2;
 /// Iterations at most: bounds the time of a fit that has not come to rest.
-const ITERATIONS: u64 = 30;
+const ITERATIONS: usize = 30;
+/// Batches of a mini-batch fit.
+const BATCHES: usize = 100;
 
 /// k-means on unit rows.
 ///
-/// Squared distance of unit vectors is `2 - 2 cos`, so near means similar. Starts are drawn on a
-/// sample of rows; the best of them (lowest inertia) goes on over all rows.
+/// Squared distance of unit vectors is `2 - 2 cos`, so near means similar. Starts are drawn on a sample of rows;
+/// the best of them (lowest inertia) goes on over all rows.
 #[derive(Debug, Clone)]
 pub struct KMeans {
     /// Number of clusters, at least 1; one per distinct row at most.
@@ -32,47 +36,92 @@ pub struct KMeans {
     pub sample: usize,
     /// Seeds the draws.
     pub seed: u64,
+    /// Whose iterations. linfa's know neither spheres nor batches: for them `geometry` and `batch` do nothing.
+    pub engine: Engine,
+    /// What a centroid is.
+    pub geometry: Geometry,
+    /// Rows of a mini-batch, at least 1; `None`: all rows in every iteration.
+    pub batch: Option<usize>,
 }
 
 impl Clusterer for KMeans {
     fn cluster(&self, vectors: ArrayView2<'_, f32>) -> Result<Clusters, ThemeError> {
-        let rows = draw_rows(vectors.nrows(), self.sample, self.seed);
-        let mut fitted = self.best_start(vectors.select(Axis(0), &rows).view())?;
-        if rows.len() < vectors.nrows() {
-            fitted = fit(vectors, fitted.centroids().clone())?;
-        }
-        let labels = fitted.predict(&vectors);
-        Ok(Clusters::ranked(labels.into_iter().map(Some).collect()))
+        let labels = match self.engine {
+            Engine::Blocked => {
+                self.fit(vectors).labels.into_iter().map(|label| Some(label as usize)).collect()
+            }
+            Engine::Linfa => self.fit_linfa(vectors)?.into_iter().map(Some).collect(),
+        };
+        Ok(Clusters::ranked(labels))
     }
 
     fn describe(&self) -> String {
-        format!("k-means, k = {}", self.k)
+        let spherical = if self.geometry == Geometry::Spherical { "spherical " } else { "" };
+        let batches = self.batch.map(|rows| format!(", batches of {rows}")).unwrap_or_default();
+        match self.engine {
+            Engine::Blocked => format!("{spherical}k-means, k = {}{batches}", self.k),
+            Engine::Linfa => format!("k-means (linfa), k = {}", self.k),
+        }
     }
 }
 
 impl KMeans {
-    /// The fit with the lowest inertia; the first of equals.
-    fn best_start(&self, vectors: ArrayView2<'_, f32>) -> Result<Lloyd<f32, Euclidean>, ThemeError> {
+    /// The best start on the sample, then all of `vectors`, `(n, d)` finite rows, `n` at least 1.
+    fn fit(&self, vectors: ArrayView2<'_, f32>) -> Fitted {
+        let lloyd = Lloyd { geometry: self.geometry, iterations: ITERATIONS, tolerance: TOLERANCE };
+        let rows = draw_rows(vectors.nrows(), self.sample, self.seed);
+        let sample = vectors.select(Axis(0), &rows);
         let mut rng = Xoshiro256Plus::seed_from_u64(self.seed);
-        let mut best = fit(vectors, spread_start(vectors, self.k, &mut rng))?;
+        let mut start = || lloyd.fit(sample.view(), spread_start(sample.view(), self.k, &mut rng));
+        let mut best = start();
         for _ in 1..self.starts {
-            let next = fit(vectors, spread_start(vectors, self.k, &mut rng))?;
+            let next = start();
+            if next.inertia < best.inertia {
+                best = next;
+            }
+        }
+        match self.batch {
+            _ if rows.len() == vectors.nrows() => best,
+            None => lloyd.fit(vectors, best.centroids),
+            Some(batch) => {
+                let lloyd = Lloyd { iterations: BATCHES, ..lloyd };
+                lloyd.fit_batches(vectors, best.centroids, batch, self.seed)
+            }
+        }
+    }
+
+    /// The same by linfa.
+    fn fit_linfa(&self, vectors: ArrayView2<'_, f32>) -> Result<Array1<usize>, ThemeError> {
+        let rows = draw_rows(vectors.nrows(), self.sample, self.seed);
+        let sample = vectors.select(Axis(0), &rows);
+        let mut rng = Xoshiro256Plus::seed_from_u64(self.seed);
+        let mut start = || fit_linfa(sample.view(), spread_start(sample.view(), self.k, &mut rng), TOLERANCE);
+        let mut best = start()?;
+        for _ in 1..self.starts {
+            let next = start()?;
             if next.inertia() < best.inertia() {
                 best = next;
             }
         }
-        Ok(best)
+        if rows.len() < vectors.nrows() {
+            best = fit_linfa(vectors, best.centroids().clone(), TOLERANCE)?;
+        }
+        Ok(best.predict(&vectors))
     }
 }
 
-/// Lloyd's iterations over `vectors`, `(n, d)`, from `centroids`, `(k, d)`.
-fn fit(vectors: ArrayView2<'_, f32>, centroids: Array2<f32>) -> Result<Lloyd<f32, Euclidean>, ThemeError> {
+/// linfa's iterations over `vectors`, `(n, d)`, from `centroids`, `(k, d)`.
+fn fit_linfa(
+    vectors: ArrayView2<'_, f32>,
+    centroids: Array2<f32>,
+    tolerance: f64,
+) -> Result<Linfa<f32, Euclidean>, ThemeError> {
     // Never drawn from: the start is given. linfa asks for a generator all the same.
     let unused = Xoshiro256Plus::seed_from_u64(0);
-    Lloyd::params_with(centroids.nrows(), unused, Euclidean)
+    Linfa::params_with(centroids.nrows(), unused, Euclidean)
         .n_runs(1)
-        .max_n_iterations(ITERATIONS)
-        .tolerance(TOLERANCE)
+        .max_n_iterations(ITERATIONS as u64)
+        .tolerance(tolerance as f32)
         .init_method(KMeansInit::Precomputed(centroids))
         .fit(&DatasetBase::from(vectors))
         .map_err(|error| ThemeError::Fit { algorithm: "k-means", reason: error.to_string() })
@@ -81,8 +130,9 @@ fn fit(vectors: ArrayView2<'_, f32>, centroids: Array2<f32>) -> Result<Lloyd<f32
 /// k-means++ (Arthur & Vassilvitskii 2007): each next centroid is a row drawn in proportion to its
 /// squared distance from the nearest one so far. `(k, d)`, fewer where rows run out of difference.
 ///
-/// linfa's own recomputes all distances for every centroid, `O(n k^2 d)`; this one is `O(n k d)`.
-fn spread_start(vectors: ArrayView2<'_, f32>, k: usize, rng: &mut impl Rng) -> Array2<f32> {
+/// One centroid at a time is a product of a matrix and a vector, bound by memory: nothing to block. By
+/// differences, so that copies of a centroid are at exactly 0 and never drawn.
+pub fn spread_start(vectors: ArrayView2<'_, f32>, k: usize, rng: &mut impl Rng) -> Array2<f32> {
     let mut chosen = vec![rng.gen_range(0..vectors.nrows())];
     let mut nearest = Array1::from_elem(vectors.nrows(), f64::INFINITY);
     while chosen.len() < k {
@@ -99,31 +149,61 @@ fn spread_start(vectors: ArrayView2<'_, f32>, k: usize, rng: &mut impl Rng) -> A
 
 #[cfg(test)]
 mod tests {
+    use super::super::blocks::tests::mixture;
     use super::*;
-    use ndarray::array;
+    use ndarray::{array, s};
 
-    fn kmeans(k: usize) -> KMeans {
-        KMeans { k, starts: 2, sample: 100, seed: 3 }
+    const ENGINES: [Engine; 2] = [Engine::Blocked, Engine::Linfa];
+
+    fn kmeans(k: usize, engine: Engine) -> KMeans {
+        let geometry = Geometry::Euclidean;
+        KMeans { k, starts: 2, sample: 100, seed: 3, engine, geometry, batch: None }
     }
 
     #[test]
     fn separate_bundles_are_found() {
         let vectors = array![[1.0f32, 0.0], [0.0, 1.0], [0.8, 0.6], [0.99, 0.14], [0.14, 0.99], [1.0, 0.0]];
-        let clusters = kmeans(2).cluster(vectors.view()).unwrap();
-        assert_eq!(clusters.labels, [Some(0), Some(1), Some(0), Some(0), Some(1), Some(0)]);
+        for engine in ENGINES {
+            let clusters = kmeans(2, engine).cluster(vectors.view()).unwrap();
+            assert_eq!(clusters.labels, [Some(0), Some(1), Some(0), Some(0), Some(1), Some(0)]);
+        }
     }
 
     #[test]
     fn there_are_no_more_clusters_than_distinct_rows() {
         let vectors = array![[1.0f32, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 0.0]];
-        assert_eq!(kmeans(9).cluster(vectors.view()).unwrap().count, 2);
-        assert_eq!(kmeans(1).cluster(vectors.view()).unwrap().count, 1);
+        for engine in ENGINES {
+            assert_eq!(kmeans(9, engine).cluster(vectors.view()).unwrap().count, 2);
+            assert_eq!(kmeans(1, engine).cluster(vectors.view()).unwrap().count, 1);
+            assert_eq!(kmeans(5, engine).cluster(vectors.slice(s![..1, ..])).unwrap().labels, [Some(0)]);
+        }
     }
 
     #[test]
     fn a_fit_on_a_sample_labels_every_row() {
         let vectors = Array2::from_shape_fn((40, 2), |(row, column)| f32::from(row % 2 == column));
-        let params = KMeans { sample: 10, ..kmeans(2) };
-        assert_eq!(params.cluster(vectors.view()).unwrap().sizes(), [20, 20]);
+        for engine in ENGINES {
+            let params = KMeans { sample: 10, ..kmeans(2, engine) };
+            assert_eq!(params.cluster(vectors.view()).unwrap().sizes(), [20, 20]);
+        }
+        for batch in [1, 7] {
+            let params = KMeans { sample: 10, batch: Some(batch), ..kmeans(2, Engine::Blocked) };
+            assert_eq!(params.cluster(vectors.view()).unwrap().sizes(), [20, 20]);
+        }
+    }
+
+    #[test]
+    fn labels_are_linfas_from_the_same_start() {
+        let vectors = mixture(1_500, 48, 12, 1.5, 9);
+        // A row of each bundle: both then climb the same hill.
+        let start = vectors.slice(s![..12, ..]).to_owned();
+        // To the end: on the way linfa's means also count the centroid before.
+        let lloyd = Lloyd { geometry: Geometry::Euclidean, iterations: 300, tolerance: 0.0 };
+        let ours = lloyd.fit(vectors.view(), start.clone());
+        let theirs = fit_linfa(vectors.view(), start, 1e-5).unwrap();
+        let labels: Vec<u32> = theirs.predict(&vectors).iter().map(|label| *label as u32).collect();
+        assert_eq!(ours.labels, labels);
+        let apart = (&ours.centroids - theirs.centroids()).iter().fold(0.0f32, |most, d| most.max(d.abs()));
+        assert!(apart < 1e-3, "{apart}");
     }
 }

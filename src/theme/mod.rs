@@ -4,13 +4,18 @@
 //! and the request that speaks for them. k-means chooses its number of themes itself unless told.
 
 pub mod agglomerate;
+mod assignment;
+mod blocks;
 pub mod choose;
 pub mod cluster;
+mod condensed_tree;
 mod dbscan;
 mod distance;
 mod distinct;
+mod hdbscan;
 mod kmeans;
 mod label;
+mod lloyd;
 mod name;
 mod one_to_one;
 mod params;
@@ -19,6 +24,8 @@ pub mod represent;
 pub mod score;
 mod silhouette;
 mod smooth;
+mod spanning_tree;
+mod union_find;
 mod ward;
 mod words;
 
@@ -27,15 +34,21 @@ use serde::{Deserialize, Serialize};
 
 use crate::progress::Progress;
 pub use agglomerate::Agglomeration;
+pub use blocks::Engine;
 pub use choose::CurvePoint;
 pub use cluster::{Clusterer, Clusters};
 pub use dbscan::Dbscan;
+pub use hdbscan::Hdbscan;
 pub use kmeans::KMeans;
+pub use lloyd::Geometry;
 pub use params::{Algorithm, K, ThemeParams};
 pub use score::{Scores, score};
 
 /// Starts tried for the final fit, against an unlucky first draw.
 const STARTS: usize = 3;
+
+/// Rows of a mini-batch.
+const BATCH: usize = 1_024;
 
 /// Themes cannot be found.
 #[derive(Debug, thiserror::Error)]
@@ -168,13 +181,19 @@ fn group(
 ) -> Result<Found, ThemeError> {
     match (params.algorithm, params.k) {
         (Algorithm::Dbscan, _) => group_by_density(vectors, params, progress),
-        (Algorithm::KMeans, K::Fixed(k)) => {
+        (Algorithm::Hdbscan, _) => {
+            progress.begin("themes", Some(1), "fits");
+            let fit = Hdbscan { min_cluster_size: params.min_cluster_size, min_samples: params.min_samples };
+            let clusters = fit.cluster(vectors)?;
+            Ok(Found { clusters, curve: Vec::new(), eps: None, method: fit.describe() })
+        }
+        (Algorithm::KMeans | Algorithm::MiniBatch, K::Fixed(k)) => {
             progress.begin("themes", Some(1), "fits");
             let fit = kmeans(k, params);
             let clusters = fit.cluster(vectors)?;
             Ok(Found { clusters, curve: Vec::new(), eps: None, method: fit.describe() })
         }
-        (Algorithm::KMeans, K::Auto) => {
+        (Algorithm::KMeans | Algorithm::MiniBatch, K::Auto) => {
             // Chosen as for the tree; its own inertia only ever falls.
             let (chosen, curve) = agglomerate(vectors, texts, params, progress);
             let fit = kmeans(chosen.count, params);
@@ -223,16 +242,24 @@ fn group_by_density(
     progress.begin("themes", Some(1), "fits");
     let eps = match params.eps {
         Some(eps) => eps,
-        None => dbscan::find_radius(vectors, params.min_points, params.sample.min(2_000), params.seed)?,
+        None => dbscan::find_radius(vectors, params.min_points, params.sample, params.seed)?,
     };
-    let fit = Dbscan { eps, min_points: params.min_points };
+    let fit = Dbscan { eps, min_points: params.min_points, engine: params.engine };
     let clusters = fit.cluster(vectors)?.without_small(params.min_size, false, vectors);
     let from = if params.eps.is_some() { "" } else { ", radius from the data" };
     Ok(Found { clusters, curve: Vec::new(), eps: Some(fit.eps), method: format!("{}{from}", fit.describe()) })
 }
 
 fn kmeans(k: usize, params: &ThemeParams) -> KMeans {
-    KMeans { k, starts: STARTS, sample: params.sample, seed: params.seed }
+    KMeans {
+        k,
+        starts: STARTS,
+        sample: params.sample,
+        seed: params.seed,
+        engine: params.engine,
+        geometry: Geometry::Euclidean,
+        batch: (params.algorithm == Algorithm::MiniBatch).then_some(BATCH),
+    }
 }
 
 /// Centroid, keywords, name and representative of every cluster.

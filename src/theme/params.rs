@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::ThemeError;
+use super::blocks::Engine;
 
 /// How rows are grouped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -12,8 +13,12 @@ pub enum Algorithm {
     Ward,
     /// Every row belongs to the nearest of k centroids.
     KMeans,
+    /// The same, centroids moved by batches of rows (Sculley, 2010).
+    MiniBatch,
     /// Dense regions are themes; the rest is noise.
     Dbscan,
+    /// The same without a radius.
+    Hdbscan,
 }
 
 /// Number of themes, for Ward and k-means.
@@ -39,6 +44,12 @@ pub struct ThemeParams {
     pub sample: usize,
     /// Radius in 0..=2, as distance between unit vectors (DBSCAN); `None`: from the data.
     pub eps: Option<f64>,
+    /// Whose code fits k-means and DBSCAN.
+    pub engine: Engine,
+    /// Fewest rows of a theme, at least 2 (HDBSCAN).
+    pub min_cluster_size: usize,
+    /// Other rows that a core distance reaches over, at least 1 (HDBSCAN); `None`: `min_cluster_size`.
+    pub min_samples: Option<usize>,
     /// Rows within the radius, itself included, that make a row dense, at least 2 (DBSCAN).
     pub min_points: usize,
     /// Smallest theme, at least 1. Rows of smaller ones go to the nearest other theme (k-means
@@ -58,6 +69,9 @@ impl Default for ThemeParams {
             k_max: None,
             sample: 5_000,
             eps: None,
+            engine: Engine::default(),
+            min_cluster_size: 10,
+            min_samples: None,
             min_points: 8,
             min_size: 5,
             seed: 0,
@@ -72,6 +86,8 @@ impl ThemeParams {
         let least = [
             ("k_max", self.k_max.unwrap_or(1), 1),
             ("sample", self.sample, 2),
+            ("min_cluster_size", self.min_cluster_size, 2),
+            ("min_samples", self.min_samples.unwrap_or(1), 1),
             ("min_points", self.min_points, 2),
             ("min_size", self.min_size, 1),
             ("k", if let K::Fixed(k) = self.k { k } else { 1 }, 1),

@@ -7,6 +7,9 @@ use rand_xoshiro::Xoshiro256Plus;
 const SUBJECTS: [&str; 4] =
     ["export the report", "reset my password", "change the invoice address", "cancel the plan"];
 
+const EVERY: [Algorithm; 5] =
+    [Algorithm::Ward, Algorithm::KMeans, Algorithm::MiniBatch, Algorithm::Dbscan, Algorithm::Hdbscan];
+
 /// `(n, d)` unit rows in four bundles, row `i` near axis `i % 4`.
 fn bundles(rows: usize, spread: f32) -> Array2<f32> {
     let mut rng = Xoshiro256Plus::seed_from_u64(5);
@@ -71,7 +74,7 @@ fn density_leaves_noise_out() {
 
 #[test]
 fn few_rows_are_answered() {
-    for algorithm in [Algorithm::KMeans, Algorithm::Dbscan] {
+    for algorithm in EVERY {
         for rows in 0..10 {
             for k in [K::Auto, K::Fixed(1), K::Fixed(7)] {
                 let params = ThemeParams { algorithm, k, ..ThemeParams::default() };
@@ -129,7 +132,7 @@ fn zero_vectors_belong_somewhere() {
 #[test]
 fn threads_change_nothing() {
     let vectors = bundles(700, 0.6);
-    for algorithm in [Algorithm::KMeans, Algorithm::Dbscan] {
+    for algorithm in EVERY {
         let params = ThemeParams { algorithm, sample: 300, ..ThemeParams::default() };
         let on = |threads| {
             let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
