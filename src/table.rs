@@ -5,16 +5,34 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use datafusion::arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
-use datafusion::arrow::datatypes::{ArrowPrimitiveType, Field, Schema, SchemaRef};
+use datafusion::arrow::datatypes::{
+    ArrowPrimitiveType, DataType, Field, FieldRef, Fields, Schema, SchemaRef,
+};
 use datafusion::arrow::error::ArrowError;
 use datafusion::parquet::arrow::ArrowWriter;
 use datafusion::parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use datafusion::parquet::basic::{Compression, ZstdLevel};
 use datafusion::parquet::errors::ParquetError;
-use datafusion::parquet::file::properties::WriterProperties;
+use datafusion::parquet::file::properties::{EnabledStatistics, WriterProperties};
+use datafusion::parquet::schema::types::ColumnPath;
 
 /// Rows per Parquet row group, and per batch handed to a row stage.
 pub const BATCH_ROWS: usize = 1024;
+
+/// Where the values of vectors lie in a table, at any depth.
+fn vectors(fields: &Fields, above: &[String]) -> Vec<ColumnPath> {
+    let of_field = |field: &FieldRef| {
+        let here = [above, &[field.name().clone()]].concat();
+        match field.data_type() {
+            DataType::FixedSizeList(item, _) => {
+                vec![ColumnPath::new([here, vec!["list".into(), item.name().clone()]].concat())]
+            }
+            DataType::Struct(fields) => vectors(fields, &here),
+            _ => Vec::new(),
+        }
+    };
+    fields.iter().flat_map(of_field).collect()
+}
 
 /// A table that could not be read or written.
 #[derive(Debug, thiserror::Error)]
@@ -59,11 +77,19 @@ impl TableWriter {
             std::fs::create_dir_all(folder).map_err(io)?;
         }
         let file = File::create(path).map_err(io)?;
-        let properties = WriterProperties::builder()
+        let mut properties = WriterProperties::builder()
             .set_compression(Compression::ZSTD(ZstdLevel::try_new(3).unwrap_or_default()))
             .set_max_row_group_row_count(Some(16 * BATCH_ROWS))
-            .set_created_by("undertone".to_owned())
-            .build();
+            .set_created_by("undertone".to_owned());
+        for path in vectors(schema.fields(), &[]) {
+            // Values of a vector hardly ever repeat, zstd saves a tenth of them, and nobody looks for their
+            // least and greatest.
+            properties = properties
+                .set_column_compression(path.clone(), Compression::UNCOMPRESSED)
+                .set_column_dictionary_enabled(path.clone(), false)
+                .set_column_statistics_enabled(path, EnabledStatistics::None);
+        }
+        let properties = properties.build();
         let inner = ArrowWriter::try_new(file, schema.clone(), Some(properties))
             .map_err(|source| TableError::Parquet { path: path.to_owned(), source })?;
         Ok(TableWriter { path: path.to_owned(), schema, inner, rows: 0 })

@@ -50,14 +50,15 @@ pub struct EncodedFacts {
 /// Reads `staging/conversations.parquet` and, where there is a cache, what earlier nights made of its texts; leaves `embeddings/texts.parquet` and `turns/`.
 pub fn run<E: Embedder + 'static>(
     engine: &Engine,
-    encoder: impl FnOnce() -> Result<E, EmbedError>,
+    encoder: impl FnOnce() -> Result<E, EmbedError> + Send,
     tone: ToneHead,
     cache: Option<Arc<Cache>>,
     draft: &RunDraft,
     progress: &Progress,
 ) -> Result<(u64, EncodedFacts), PipelineError> {
-    let mut facts = flatten(draft)?;
-    let encoder = encoder()?;
+    // The model is loaded and packed while the turns are laid out.
+    let (facts, encoder) = rayon::join(|| flatten(draft), encoder);
+    let (mut facts, encoder) = (facts?, encoder?);
     let dimensions = encoder.dimensions();
     facts.dimensions = dimensions;
     engine.register_function(encode_function(Reader { encoder, tone, cache }, progress.clone()));

@@ -73,11 +73,6 @@ impl<'a> Rows<'a> {
         &self.halves
     }
 
-    /// How far `half + half - product` may be from half the squared distance of two rows.
-    pub fn slack(&self) -> f32 {
-        self.slack
-    }
-
     /// The rows of a block.
     pub fn block(&self, from: usize, most: usize) -> ArrayView2<'_, f32> {
         self.values.slice(s![from..(from + most).min(self.count()), ..])

@@ -49,7 +49,7 @@ impl Panels {
             let (panel, lane) = (column / LANES, column % LANES);
             let mut weight = 0;
             for (k, value) in row(column).iter().enumerate() {
-                let integer = (value / scales[column]).round_ties_even() as i16;
+                let integer = nearest_even(value / scales[column]);
                 weight += i64::from(integer.unsigned_abs());
                 packed[panel * depth / 2 + k / 2].0[2 * lane + k % 2] = integer;
             }
@@ -92,6 +92,13 @@ impl Panels {
     pub fn narrow(&mut self, range: f32) {
         self.range = self.range.min(range);
     }
+}
+
+/// The nearest integer, halves to even, of what is below 2^22: adding 1.5 * 2^23 leaves no room for more. The
+/// standard library's goes through libm on plain x86-64.
+fn nearest_even(value: f32) -> i16 {
+    const ROOM: f32 = 12_582_912.0;
+    ((value + ROOM) - ROOM) as i16
 }
 
 /// What becomes of a product before it is written.
