@@ -1,3 +1,4 @@
+//! Human edits over simulated nights: they survive, and applying twice is applying once.
 #![allow(clippy::print_stdout, reason = "figures, for those who ask with --nocapture")]
 use ndarray::{Array2, Axis};
 

@@ -1,3 +1,4 @@
+//! The ledger over simulated nights: ids kept, and births, splits, merges and returns logged.
 #![allow(clippy::print_stdout, reason = "figures, for those who ask with --nocapture")]
 use std::collections::BTreeMap;
 

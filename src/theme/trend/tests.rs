@@ -1,3 +1,4 @@
+//! Weekly shares and their tests against scipy and statsmodels, and over simulated worlds.
 #![allow(clippy::print_stdout, reason = "figures, for those who ask with --nocapture")]
 use rand::SeedableRng;
 use rand::distributions::{Distribution, WeightedIndex};
