@@ -3,13 +3,15 @@
 //!
 //! The modules form rows; each imports only from rows below its own (`tests/house.rs` holds it):
 //! `cli` > `pipeline` > `config` > `report` > `finding` > `outcome` > `signal`, `theme` > `read`,
-//! `embed`, `tone`, `simulate` > `table`, `run`, `engine` > `conversation`, `progress`.
+//! `embed`, `tone`, `simulate` > `table`, `run`, `engine` > `conversation`,
+//! `estimate`, `progress`.
 
 pub mod cli;
 pub mod config;
 pub mod conversation;
 pub mod embed;
 pub mod engine;
+pub mod estimate;
 pub mod finding;
 pub mod outcome;
 pub mod pipeline;

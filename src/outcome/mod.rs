@@ -3,7 +3,6 @@
 //! Numerics take slices and know no tables; joins and group-bys run in DataFusion (`join`).
 
 pub mod effect;
-pub mod estimate;
 pub mod exposure;
 pub mod join;
 pub mod retention;
@@ -16,6 +15,8 @@ use std::path::Path;
 
 use chrono::NaiveDate;
 use chrono_tz::Tz;
+
+pub use crate::estimate;
 
 use crate::engine::{Engine, EngineError};
 use crate::progress::Progress;

@@ -68,8 +68,7 @@ fn typical_lengths(
         }
         Ok(())
     })?;
-    let typical = turns.iter().filter_map(|(theme, turns)| Some((*theme, TypicalLength::of(turns, params)?)));
-    Ok(typical.collect())
+    Ok(TypicalLength::of_each(&turns, params))
 }
 
 struct Output {

@@ -5,9 +5,10 @@ use ndarray::{Array2, ArrayView2, Axis};
 use super::ThemeError;
 use super::choose::{self, CurvePoint};
 use super::cluster::{Clusterer, Clusters};
-use super::distinct::Distinct;
+use super::distinct::{Distinct, draw};
 use super::refine::{Partition, nearest};
-use super::smooth::{Smoothed, centred, smooth, smooth_like};
+use super::sample::Sample;
+use super::smooth::{Smoothed, centred, smooth_like};
 use super::ward::Tree;
 use super::words::Words;
 use crate::progress::Progress;
@@ -64,25 +65,26 @@ impl Agglomeration {
             return one();
         }
         let all = centred(distinct.rows.view(), &distinct.counts);
-        let sample = distinct.draw(self.sample, self.seed, SAMPLE_STREAM);
-        let weights: Vec<f32> = sample.iter().map(|&row| distinct.counts[row]).collect();
-        let known = all.select(Axis(0), &sample);
+        let places = draw(distinct.rows.view(), self.sample, self.seed, SAMPLE_STREAM);
         let texts = distinct.texts(texts);
-        let words = Words::of(&sample.iter().map(|&row| texts[row]).collect::<Vec<_>>());
-        let smoothed = smooth(&known, &words);
-        let tree = Tree::grow(smoothed.rows.view(), &weights);
+        let sample = Sample {
+            rows: distinct.rows.select(Axis(0), &places),
+            centred: all.select(Axis(0), &places),
+            weights: places.iter().map(|&row| distinct.counts[row]).collect(),
+            words: Words::of(&places.iter().map(|&row| texts[row]).collect::<Vec<_>>()),
+        };
+        let smoothed = sample.smooth();
+        let tree = Tree::grow(smoothed.rows.view(), &sample.weights);
         let (k, curve) = match self.k {
             Some(k) => (k, Vec::new()),
             None => {
-                let candidates = choose::candidates(sample.len(), self.k_max);
-                let seed = self.seed;
-                let curve =
-                    choose::trace(&known, &weights, &words, &smoothed, &tree, &candidates, seed, progress);
+                let candidates = choose::candidates(places.len(), self.k_max);
+                let curve = choose::trace(&sample, &smoothed, &tree, &candidates, self.seed, progress);
                 (choose::pick(&curve), curve)
             }
         };
-        let found = Partition::of(&tree.cut(k)).refined(smoothed.rows.view(), &weights, PASSES);
-        let labels = follow(&all, &sample, &known, &smoothed, &found, &weights);
+        let found = Partition::of(&tree.cut(k)).refined(smoothed.rows.view(), &sample.weights, PASSES);
+        let labels = follow(&all, &places, &sample, &smoothed, &found);
         (Clusters::ranked(distinct.places.iter().map(|&place| Some(labels[place])).collect()), curve)
     }
 }
@@ -91,18 +93,17 @@ impl Agglomeration {
 /// are like.
 fn follow(
     all: &Array2<f32>,
-    sample: &[usize],
-    known: &Array2<f32>,
+    places: &[usize],
+    sample: &Sample,
     smoothed: &Smoothed,
     found: &Partition,
-    weights: &[f32],
 ) -> Vec<usize> {
     let mut labels = vec![usize::MAX; all.nrows()];
-    sample.iter().zip(&found.labels).for_each(|(&row, &label)| labels[row] = label);
+    places.iter().zip(&found.labels).for_each(|(&row, &label)| labels[row] = label);
     let others: Vec<usize> = (0..labels.len()).filter(|&row| labels[row] == usize::MAX).collect();
-    let centroids = found.centroids(smoothed.rows.view(), weights);
+    let centroids = found.centroids(smoothed.rows.view(), &sample.weights);
     for rows in others.chunks(FOLLOWING) {
-        let like = smooth_like(all.select(Axis(0), rows).view(), known, &smoothed.rows);
+        let like = smooth_like(all.select(Axis(0), rows).view(), &sample.centred, &smoothed.rows);
         rows.iter().zip(nearest(like.view(), centroids.view())).for_each(|(&row, label)| labels[row] = label);
     }
     labels

@@ -5,15 +5,14 @@
 //! has a broad top; the number chosen is the top's centre, not its highest point, which moves with
 //! every row.
 
-use ndarray::{Array2, ArrayView2, Axis};
+use ndarray::{Array2, ArrayView2};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use super::distinct::draw;
 use super::refine::{Partition, nearest};
-use super::smooth::{Smoothed, smooth};
+use super::sample::Sample;
+use super::smooth::Smoothed;
 use super::ward::Tree;
-use super::words::Words;
 use crate::progress::Progress;
 
 /// Refits that stability is measured on, and the share of rows each is fitted on.
@@ -60,12 +59,9 @@ pub fn candidates(rows: usize, k_max: Option<usize>) -> Vec<usize> {
     candidates
 }
 
-/// Scores `candidates` on `centred` rows, `(n, d)`, each counting `weights` times; `words`, `smoothed`
-/// and `tree` are of those rows.
+/// Scores `candidates` on the rows of `sample`, of which `smoothed` and `tree` are.
 pub fn trace(
-    centred: &Array2<f32>,
-    weights: &[f32],
-    words: &Words,
+    sample: &Sample,
     smoothed: &Smoothed,
     tree: &Tree,
     candidates: &[usize],
@@ -76,20 +72,19 @@ pub fn trace(
         let cut = |&k: &usize| Partition::of(&tree.cut(k)).refined(rows, weights, PASSES);
         candidates.par_iter().with_max_len(1).map(cut).collect()
     };
-    let whole = fit(tree, smoothed.rows.view(), weights);
-    let silhouettes: Vec<f64> =
-        whole.par_iter().map(|found| silhouette(smoothed.judged.view(), found, weights)).collect();
+    let whole = fit(tree, smoothed.rows.view(), &sample.weights);
+    let judge = |found: &Partition| silhouette(smoothed.judged.view(), found, &sample.weights);
+    let silhouettes: Vec<f64> = whole.par_iter().map(judge).collect();
     progress.advance(1);
     let mut agreement = vec![0.0; candidates.len()];
-    let most = (centred.nrows() as f64 * REFIT_SHARE) as usize;
+    let most = (sample.weights.len() as f64 * REFIT_SHARE) as usize;
     for refit in 0..REFITS {
-        let drawn = draw(centred.view(), most, seed, refit);
-        let drawn_weights: Vec<f32> = drawn.iter().map(|&row| weights[row]).collect();
-        let rows = smooth(&centred.select(Axis(0), &drawn), &words.select(&drawn)).rows;
-        let found = fit(&Tree::grow(rows.view(), &drawn_weights), rows.view(), &drawn_weights);
+        let drawn = sample.draw(most, seed, refit);
+        let rows = drawn.smooth().rows;
+        let found = fit(&Tree::grow(rows.view(), &drawn.weights), rows.view(), &drawn.weights);
         let agreements = found.par_iter().zip(&whole).map(|(found, whole)| {
-            let labels = nearest(smoothed.rows.view(), found.centroids(rows.view(), &drawn_weights).view());
-            Partition::of(&labels).agreement(whole, weights)
+            let labels = nearest(smoothed.rows.view(), found.centroids(rows.view(), &drawn.weights).view());
+            Partition::of(&labels).agreement(whole, &sample.weights)
         });
         let agreements: Vec<f64> = agreements.collect();
         agreement.iter_mut().zip(agreements).for_each(|(sum, value)| *sum += value);

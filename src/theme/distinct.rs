@@ -44,17 +44,12 @@ impl Distinct {
         }
         firsts.into_iter().map(Option::unwrap_or_default).collect()
     }
-
-    /// Places of at most `most` rows that `stream` draws without replacement, ascending.
-    ///
-    /// A row is drawn by a hash of its own values: the rows of yesterday are drawn again today,
-    /// whatever came in between.
-    pub fn draw(&self, most: usize, seed: u64, stream: u64) -> Vec<usize> {
-        draw(self.rows.view(), most, seed, stream)
-    }
 }
 
-/// As [`Distinct::draw`], of any rows.
+/// Places of at most `most` of `rows` that `stream` draws without replacement, ascending.
+///
+/// A row is drawn by a hash of its own values: the rows of yesterday are drawn again today, whatever
+/// came in between.
 pub fn draw(rows: ArrayView2<'_, f32>, most: usize, seed: u64, stream: u64) -> Vec<usize> {
     if rows.nrows() <= most {
         return (0..rows.nrows()).collect();

@@ -1,7 +1,7 @@
 //! Themes: what users come for, from the vectors of their conversations.
 //!
 //! A request's vector goes through a [`Clusterer`]; its clusters get a centroid, keywords, a name
-//! and the request that speaks for them. k-means chooses its number of themes itself unless told.
+//! and the request that speaks for them. Unless told, the number of themes is chosen from the data.
 
 pub mod agglomerate;
 mod assignment;
@@ -23,6 +23,7 @@ mod one_to_one;
 mod params;
 mod refine;
 pub mod represent;
+mod sample;
 pub mod score;
 mod silhouette;
 mod smooth;
@@ -209,7 +210,8 @@ fn group(
                 K::Fixed(_) => clusters,
                 K::Auto => clusters.without_small(params.min_size, true, vectors),
             };
-            let method = format!("Ward's tree over smoothed requests, k = {}", clusters.count);
+            let fit = Agglomeration { k: Some(clusters.count), ..agglomeration(params) };
+            let method = fit.describe();
             Ok(Found { method: chosen_method(method, &curve), clusters, curve, eps: None })
         }
     }
@@ -221,13 +223,17 @@ fn agglomerate(
     params: &ThemeParams,
     progress: &Progress,
 ) -> (Clusters, Vec<CurvePoint>) {
+    let fit = agglomeration(params);
+    progress.begin("themes", Some(if fit.k.is_some() { 1 } else { 1 + choose::REFITS }), "fits");
+    fit.fit(vectors, texts, progress)
+}
+
+fn agglomeration(params: &ThemeParams) -> Agglomeration {
     let k = match params.k {
         K::Fixed(k) => Some(k),
         K::Auto => None,
     };
-    progress.begin("themes", Some(if k.is_some() { 1 } else { 1 + choose::REFITS }), "fits");
-    let fit = Agglomeration { k, k_max: params.k_max, sample: params.sample, seed: params.seed };
-    fit.fit(vectors, texts, progress)
+    Agglomeration { k, k_max: params.k_max, sample: params.sample, seed: params.seed }
 }
 
 fn chosen_method(method: String, curve: &[CurvePoint]) -> String {

@@ -130,6 +130,40 @@ fn zero_vectors_belong_somewhere() {
 }
 
 #[test]
+fn rows_without_structure_are_one_theme() {
+    let mut rng = Xoshiro256Plus::seed_from_u64(9);
+    // Twelve uniform draws added up are all but normal: directions without a preference.
+    let mut vectors =
+        Array2::from_shape_fn((400, 384), |_| (0..12).map(|_| rng.gen_range(-1.0f32..1.0)).sum::<f32>());
+    for mut row in vectors.rows_mut() {
+        let norm = row.dot(&row).sqrt();
+        row /= norm;
+    }
+    assert_eq!(found(&vectors, &ThemeParams::default()).themes.len(), 1);
+}
+
+#[test]
+fn the_order_of_rows_changes_nothing() {
+    let vectors = bundles(700, 0.6);
+    let order: Vec<usize> = (0..700).map(|row| row * 331 % 700).collect();
+    let shuffled = vectors.select(ndarray::Axis(0), &order);
+    for sample in [300, 5_000] {
+        let params = ThemeParams { sample, ..ThemeParams::default() };
+        let one = found(&vectors, &params);
+        let their: Vec<&str> = order.iter().map(|&row| texts(700)[row]).collect();
+        let other = find(shuffled.view(), &their, &params, &Progress::silent()).unwrap();
+        let curve = |themes: &Themes| serde_json::to_string(&themes.curve).unwrap();
+        assert_eq!(curve(&one), curve(&other));
+        // Themes of one size are numbered by their first row: only who is with whom must stay.
+        let mut numbers = std::collections::BTreeMap::new();
+        for (&row, number) in order.iter().zip(&other.assignment) {
+            assert_eq!(numbers.entry(*number).or_insert(one.assignment[row]), &one.assignment[row]);
+        }
+        assert_eq!(numbers.len(), one.themes.len());
+    }
+}
+
+#[test]
 fn threads_change_nothing() {
     let vectors = bundles(700, 0.6);
     for algorithm in EVERY {

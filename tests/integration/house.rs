@@ -14,7 +14,7 @@ const ROWS: [&[&str]; 10] = [
     &["signal", "theme"],
     &["read", "redact", "embed", "tone", "simulate"],
     &["table", "run", "engine"],
-    &["conversation", "progress"],
+    &["conversation", "estimate", "progress"],
 ];
 
 /// Allowed within one row: `engine` writes what it queries as tables.

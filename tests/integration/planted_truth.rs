@@ -133,7 +133,7 @@ fn check_signals(demo: &Demo) {
         ("retry", 0.95, 0.95),
         ("abandonment", 0.70, 0.70),
         ("closing", 0.97, 0.90),
-        ("long", 0.90, 0.75),
+        ("long", 0.90, 0.80),
     ] {
         let truth: BTreeSet<String> = conversations(demo)
             .filter(|c| c["signals"].as_array().unwrap().iter().any(|s| s["kind"] == kind))

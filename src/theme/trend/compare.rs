@@ -2,7 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Dispersion, Interval, Week, benjamini_hochberg, fisher_exact_p, newcombe_difference, wilson};
+use super::{Dispersion, Week};
+use crate::estimate::{Interval, Rate, benjamini_hochberg, fisher_exact_p, newcombe_difference, wilson};
 use crate::theme::ledger::ThemeId;
 
 /// A theme is steady when a change by half the share before, up or down, is ruled out: less than
@@ -78,15 +79,15 @@ pub(super) fn compare(
     let trend = |&place: &usize| {
         let recent = (of(recent, place), recent_all);
         let baseline = (of(baseline, place), baseline_all);
-        let (a, b) = (dispersion.deflate(recent), dispersion.deflate(baseline));
+        let [a, b] = [recent, baseline].map(|side| dispersion.deflate(side)).map(|(n, of)| Rate::new(n, of));
         let value = wilson(recent.0, recent.1).value - wilson(baseline.0, baseline.1).value;
-        let interval = newcombe_difference(a, b);
+        let interval = newcombe_difference(&a, &b);
         ThemeTrend {
             theme: themes[place],
             recent,
             baseline,
             change: Interval { value, low: interval.low.min(value), high: interval.high.max(value) },
-            p: fisher_exact_p(a, b),
+            p: fisher_exact_p(&a, &b),
             q: 1.0,
             verdict: Verdict::CannotTell,
         }

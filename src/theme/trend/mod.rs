@@ -2,15 +2,14 @@
 
 mod compare;
 mod dispersion;
-mod proportion;
 
 use serde::{Deserialize, Serialize};
 
 use super::ledger::ThemeId;
+use crate::estimate::wilson;
 
 pub use compare::{ThemeTrend, Verdict};
 pub use dispersion::Dispersion;
-pub use proportion::{Interval, benjamini_hochberg, fisher_exact_p, newcombe_difference, wilson};
 
 /// What a caller may set about trends.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -1,53 +1,11 @@
-//! Weekly shares and their tests against scipy and statsmodels, and over simulated worlds.
+//! Emerging and fading themes over simulated worlds: how many are found, and how many falsely.
 #![allow(clippy::print_stdout, reason = "figures, for those who ask with --nocapture")]
 use rand::SeedableRng;
 use rand::distributions::{Distribution, WeightedIndex};
 use rand::seq::SliceRandom;
 use rand_xoshiro::Xoshiro256Plus;
-use serde_json::Value;
 
 use super::*;
-
-const REFERENCE: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/theme/trend.json"));
-
-fn reference() -> Value {
-    serde_json::from_str(REFERENCE).expect("the fixture is JSON")
-}
-
-#[track_caller]
-fn agree(ours: f64, theirs: &Value, what: &str) {
-    let theirs = theirs.as_f64().expect("a number");
-    let close = (ours - theirs).abs() <= 1e-9 * theirs.abs() + 1e-14;
-    assert!(close, "{what}: ours {ours:e}, reference {theirs:e}");
-}
-
-#[test]
-fn shares_agree_with_statsmodels_and_scipy() {
-    let reference = reference();
-    let cases = reference["cases"].as_array().expect("cases");
-    assert!(cases.len() >= 80);
-    for case in cases {
-        let count = |i: usize| case["table"][i].as_u64().expect("a count");
-        let (a, b) = ((count(0), count(1)), (count(2), count(3)));
-        let what = format!("{}", case["table"]);
-        let rate = wilson(a.0, a.1);
-        agree(rate.low, &case["wilson"][0], &what);
-        agree(rate.high, &case["wilson"][1], &what);
-        let change = newcombe_difference(a, b);
-        agree(change.low, &case["newcombe"][0], &what);
-        agree(change.high, &case["newcombe"][1], &what);
-        agree(fisher_exact_p(a, b), &case["fisher"], &what);
-    }
-    for family in reference["families"].as_array().expect("families") {
-        let numbers = |key: &str| -> Vec<f64> {
-            let list = family[key].as_array().expect("a list");
-            list.iter().map(|value| value.as_f64().expect("a number")).collect()
-        };
-        let q = benjamini_hochberg(&numbers("p"));
-        assert_eq!(q.len(), numbers("q").len());
-        q.iter().zip(numbers("q")).for_each(|(ours, theirs)| agree(*ours, &theirs.into(), "q"));
-    }
-}
 
 fn ids(count: u32) -> Vec<ThemeId> {
     (0..count).map(ThemeId::new).collect()

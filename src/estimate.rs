@@ -143,9 +143,10 @@ pub fn score_test_p(a: &Rate, b: &Rate) -> f64 {
     erfc(z / std::f64::consts::SQRT_2)
 }
 
-/// Two-sided p of Fisher's exact test: the probability, margins fixed, of all tables no more
-/// probable than the one seen (Agresti 2013, section 3.5.1).
-fn fisher_exact_p(a: &Rate, b: &Rate) -> f64 {
+/// Two-sided p of Fisher's exact test, 0..=1: the probability, margins fixed, of all tables no more
+/// probable than the one seen (Fisher 1935; Agresti 2013, section 3.5.1). An empty side contradicts
+/// nothing: 1.
+pub fn fisher_exact_p(a: &Rate, b: &Rate) -> f64 {
     let (n_a, n_b, hits) = (a.of, b.of, a.count + b.count);
     let lowest = hits.saturating_sub(n_b);
     let highest = hits.min(n_a);
@@ -263,6 +264,19 @@ mod tests {
             agree(score_test_p(&a, &b), &case["p"], &what);
             let found = minimum_detectable_difference(a.of, &b);
             agree(found, &case["minimum_detectable"], &what);
+        }
+    }
+
+    #[test]
+    fn fisher_agrees_with_scipy() {
+        let text = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/theme/trend.json"));
+        let reference: Value = serde_json::from_str(text).expect("the fixture is JSON");
+        let cases = reference["cases"].as_array().expect("cases");
+        assert!(cases.len() >= 80);
+        for case in cases {
+            let count = |i: usize| case["table"][i].as_u64().expect("a count");
+            let (a, b) = (Rate::new(count(0), count(1)), Rate::new(count(2), count(3)));
+            agree(fisher_exact_p(&a, &b), &case["fisher"], &format!("{}", case["table"]));
         }
     }
 
