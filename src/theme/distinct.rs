@@ -54,19 +54,24 @@ pub fn draw(rows: ArrayView2<'_, f32>, most: usize, seed: u64, stream: u64) -> V
     if rows.nrows() <= most {
         return (0..rows.nrows()).collect();
     }
-    let key = mixed(seed ^ mixed(stream.wrapping_add(1)));
-    let mut keyed: Vec<(u64, usize)> = (0..rows.nrows())
-        .into_par_iter()
-        .map(|row| (rows.row(row).iter().fold(key, |hash, v| mixed(hash ^ u64::from(v.to_bits()))), row))
-        .collect();
+    let mut keyed: Vec<(u64, usize)> = keys(rows, seed, stream).into_iter().zip(0..).collect();
     keyed.sort_unstable();
     let mut drawn: Vec<usize> = keyed[..most].iter().map(|(_, row)| *row).collect();
     drawn.sort_unstable();
     drawn
 }
 
+/// A hash of each row's own values, for draws of this seed and stream; equal for equal rows.
+pub fn keys(rows: ArrayView2<'_, f32>, seed: u64, stream: u64) -> Vec<u64> {
+    let key = mixed(seed ^ mixed(stream.wrapping_add(1)));
+    (0..rows.nrows())
+        .into_par_iter()
+        .map(|row| rows.row(row).iter().fold(key, |hash, v| mixed(hash ^ u64::from(v.to_bits()))))
+        .collect()
+}
+
 /// The finaliser of SplitMix64 (Steele, Lea and Flood, 2014, figure 16).
-fn mixed(value: u64) -> u64 {
+pub fn mixed(value: u64) -> u64 {
     let value = value.wrapping_add(0x9e37_79b9_7f4a_7c15);
     let value = (value ^ value >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     let value = (value ^ value >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);

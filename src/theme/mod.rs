@@ -18,6 +18,7 @@ mod kmeans;
 mod label;
 pub mod ledger;
 mod lloyd;
+pub mod map;
 mod name;
 mod one_to_one;
 mod params;
@@ -162,6 +163,10 @@ fn check_rows(vectors: ArrayView2<'_, f32>, texts: &[&str]) -> Result<(), ThemeE
     if vectors.nrows() != texts.len() {
         return Err(ThemeError::Rows { vectors: vectors.nrows(), texts: texts.len() });
     }
+    check_finite(vectors)
+}
+
+fn check_finite(vectors: ArrayView2<'_, f32>) -> Result<(), ThemeError> {
     match vectors.indexed_iter().find(|(_, value)| !value.is_finite()) {
         Some(((row, _), &value)) => Err(ThemeError::NotFinite { row, value }),
         None => Ok(()),
