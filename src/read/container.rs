@@ -1,7 +1,7 @@
 //! Opens a file through whatever compression it is in, counting the bytes read from disk.
 
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, Read, Seek};
+use std::io::{self, BufRead, BufReader, Read};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -18,21 +18,22 @@ pub struct Container {
 
 /// Opens `path`; gzip and zstd are recognised by their first bytes, whatever the name says.
 pub fn open(path: &Path) -> io::Result<Container> {
-    let mut file = File::open(path)?;
-    let mut magic = Vec::new();
-    (&mut file).take(4).read_to_end(&mut magic)?;
-    file.rewind()?;
+    let file = File::open(path)?;
     let consumed = Arc::new(AtomicU64::new(0));
     let counted = BufReader::with_capacity(1 << 18, Counted { inner: file, count: consumed.clone() });
-    let stream: Box<dyn BufRead> = match magic.as_slice() {
-        [0x1f, 0x8b, ..] => Box::new(BufReader::with_capacity(1 << 18, MultiGzDecoder::new(counted))),
-        [0x28, 0xb5, 0x2f, 0xfd] => {
-            let decoder = zstd::stream::read::Decoder::with_buffer(counted)?;
+    Ok(Container { stream: decompressed(counted)?, consumed })
+}
+
+/// What `stream` holds, decompressed where its first bytes are gzip's or zstd's.
+pub fn decompressed(mut stream: impl BufRead + 'static) -> io::Result<Box<dyn BufRead>> {
+    Ok(match stream.fill_buf()? {
+        [0x1f, 0x8b, ..] => Box::new(BufReader::with_capacity(1 << 18, MultiGzDecoder::new(stream))),
+        [0x28, 0xb5, 0x2f, 0xfd, ..] => {
+            let decoder = zstd::stream::read::Decoder::with_buffer(stream)?;
             Box::new(BufReader::with_capacity(1 << 18, decoder))
         }
-        _ => Box::new(counted),
-    };
-    Ok(Container { stream, consumed })
+        _ => Box::new(stream),
+    })
 }
 
 struct Counted<R> {

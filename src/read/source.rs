@@ -7,7 +7,7 @@ use std::sync::atomic::Ordering;
 use chrono_tz::Tz;
 use serde_json::{Map, Value};
 
-use super::container::open;
+use super::container::{decompressed, open};
 use super::fields::{Context, Mapping};
 use super::format::Format;
 use super::record::{Ending, MAX_RECORD_BYTES, Record, Records};
@@ -113,12 +113,24 @@ pub fn read_file(
 /// Exports from Windows begin with one.
 const BYTE_ORDER_MARK: &[u8] = &[0xef, 0xbb, 0xbf];
 
+/// The lines that `stream` holds, compressed or not.
+///
+/// # Errors
+/// The stream cannot be read, or its first bytes are those of something that is no text.
+pub fn text_stream(stream: impl BufRead + 'static) -> io::Result<Box<dyn BufRead>> {
+    let mut stream = decompressed(stream)?;
+    match foreign(stream.fill_buf()?) {
+        Some(reason) => Err(io::Error::new(io::ErrorKind::InvalidData, reason)),
+        None => Ok(stream),
+    }
+}
+
 /// What the first bytes say the file is, when it is nothing we read as text.
 fn foreign(start: &[u8]) -> Option<&'static str> {
     match start {
         [0xff, 0xfe, ..] | [0xfe, 0xff, ..] => Some("the file is UTF-16; convert it to UTF-8"),
         [b'P', b'K', 3, 4, ..] => Some("the file is a zip archive; unpack it, or compress with gzip or zstd"),
-        [b'P', b'A', b'R', b'1', ..] => Some("the file is Parquet; conversations are read from JSON"),
+        [b'P', b'A', b'R', b'1', ..] => Some("the file is Parquet, not lines of text"),
         _ => None,
     }
 }

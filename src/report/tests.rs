@@ -187,6 +187,16 @@ fn empty_states_say_why() {
 }
 
 #[test]
+fn the_map_is_on_the_page_when_there_is_one() {
+    let mut report = fixture::month();
+    let circles = |report: &Report| html(report).unwrap().matches("<circle").count();
+    let with = circles(&report);
+    report.map.points.truncate(20);
+    assert_eq!(with - circles(&report), 6 * report.themes.len(), "a handful of points is no map");
+    assert!(!html(&report).unwrap().contains("class=\"map\""));
+}
+
+#[test]
 fn one_conversation_is_a_report() {
     let mut report = fixture::nothing();
     let (id, page) = fixture::month().conversations.pop_first().unwrap();

@@ -20,6 +20,8 @@ use super::BATCH_ROWS;
 /// Rows per row group, and groups encoded at once: what memory holds.
 const GROUP_ROWS: usize = 2 * BATCH_ROWS;
 const GROUPS: usize = 4;
+/// Bytes that wait at most, where texts beside the vectors are long, but for a group's own.
+const MOST_BYTES: usize = 32 << 20;
 
 /// Writes batches in row groups of `GROUP_ROWS`, whatever the size of the batches.
 pub struct VectorWriter {
@@ -29,20 +31,23 @@ pub struct VectorWriter {
     written: usize,
     waiting: Vec<RecordBatch>,
     rows: usize,
+    bytes: usize,
 }
 
 impl VectorWriter {
     /// Goes on where `plain`, which has written nothing, would begin.
     pub fn new(plain: ArrowWriter<File>, schema: SchemaRef) -> Result<VectorWriter, ParquetError> {
         let (file, groups) = plain.into_serialized_writer()?;
-        Ok(VectorWriter { schema, file, groups, written: 0, waiting: Vec::new(), rows: 0 })
+        Ok(VectorWriter { schema, file, groups, written: 0, waiting: Vec::new(), rows: 0, bytes: 0 })
     }
 
     /// Appends a batch of the schema.
     pub fn write(&mut self, batch: RecordBatch) -> Result<(), ParquetError> {
         self.rows += batch.num_rows();
+        self.bytes += batch.get_array_memory_size();
         self.waiting.push(batch);
-        if self.rows >= GROUPS * GROUP_ROWS { self.write_groups(false) } else { Ok(()) }
+        let groups = if self.bytes > MOST_BYTES { 1 } else { GROUPS };
+        if self.rows >= groups * GROUP_ROWS { self.write_groups(false) } else { Ok(()) }
     }
 
     /// Writes what waits and the footer.
@@ -59,6 +64,7 @@ impl VectorWriter {
             self.waiting = groups.pop_if(|group| !whole(group)).unwrap_or_default();
         }
         self.rows = count(&self.waiting);
+        self.bytes = self.waiting.iter().map(RecordBatch::get_array_memory_size).sum();
         let first = self.written;
         self.written += groups.len();
         let encode = |(place, group): (usize, &Vec<RecordBatch>)| self.encode(first + place, group);
@@ -102,7 +108,9 @@ fn cut(batches: Vec<RecordBatch>) -> Vec<Vec<RecordBatch>> {
                 room = GROUP_ROWS;
             }
             let taken = batch.num_rows().min(room);
-            groups.last_mut().map(|group| group.push(batch.slice(0, taken)));
+            if let Some(group) = groups.last_mut() {
+                group.push(batch.slice(0, taken));
+            }
             batch = batch.slice(taken, batch.num_rows() - taken);
             room -= taken;
         }

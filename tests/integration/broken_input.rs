@@ -1,10 +1,8 @@
 //! Broken input is answered: a clear error or a counted repair, never a crash, never a damaged run.
 
-use std::io::Write;
-
 use tempfile::tempdir;
 
-use crate::common::{artifacts, quality, report, run, run_in, small_export, write};
+use crate::common::{artifacts, gzip, quality, report, run, run_in, small_export, write};
 
 fn analyse(folder: &std::path::Path, file: &str, more: &[&str]) -> (i32, String, String) {
     let mut args = vec!["run", "--conversations", file, "--out", "runs"];
@@ -28,9 +26,7 @@ fn a_cut_file_gives_every_whole_record_and_a_warning() {
 #[test]
 fn a_cut_gzip_gives_every_whole_record() {
     let folder = tempdir().unwrap();
-    let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
-    gzip.write_all(small_export(300).as_bytes()).unwrap();
-    let bytes = gzip.finish().unwrap();
+    let bytes = gzip(&small_export(300));
     write(folder.path(), "cut.jsonl.gz", &bytes[..bytes.len() * 2 / 3]);
     let (code, _, err) = analyse(folder.path(), "cut.jsonl.gz", &[]);
     assert_eq!(code, 0, "{err}");

@@ -114,3 +114,10 @@ pub fn quality(report: &serde_json::Value, label: &str) -> u64 {
     let facts = report["quality"].as_array().expect("quality is a list");
     facts.iter().find(|fact| fact["label"] == label).map_or(0, |fact| fact["count"].as_u64().unwrap_or(0))
 }
+
+/// `text` in a gzip stream.
+pub fn gzip(text: &str) -> Vec<u8> {
+    let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    gzip.write_all(text.as_bytes()).unwrap();
+    gzip.finish().unwrap()
+}

@@ -1,10 +1,8 @@
 //! Every format and container gives the same conversations.
 
-use std::io::Write;
-
 use tempfile::tempdir;
 
-use crate::common::{report, run_in, write};
+use crate::common::{gzip, report, run_in, write};
 
 const CANONICAL: &str = r#"{"conversation_id":"c1","user_id":"u1","started_at":"2026-03-01T10:00:00Z","turns":[{"role":"user","text":"Plan a trip to Rome","at":"2026-03-01T10:00:00Z"},{"role":"assistant","text":"Sure."}]}
 {"conversation_id":"c2","user_id":"u2","started_at":"2026-03-02T10:00:00Z","turns":[{"role":"user","text":"Translate this letter into German"},{"role":"assistant","text":"Gerne."}]}
@@ -18,12 +16,6 @@ const SHAREGPT: &str = r#"{"id":"c1","conversations":[{"from":"human","value":"P
 
 fn as_array(lines: &str) -> String {
     format!("[\n{}\n]\n", lines.trim_end().replace('\n', ",\n"))
-}
-
-fn gzip(text: &str) -> Vec<u8> {
-    let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
-    gzip.write_all(text.as_bytes()).unwrap();
-    gzip.finish().unwrap()
 }
 
 fn check(name: &str, bytes: &[u8], users: u64) {

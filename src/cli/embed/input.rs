@@ -10,6 +10,7 @@ use datafusion::arrow::datatypes::DataType;
 use serde_json::{Map, Value};
 
 use crate::cli::CliError;
+use crate::read::text_stream;
 use crate::table::{TableError, batches, column};
 
 /// A text, with the other fields of the object it came in.
@@ -29,17 +30,24 @@ pub enum Source {
 }
 
 impl Source {
-    /// `-` is standard input; `.parquet` a table; everything else lines.
+    /// `-` is standard input; a Parquet file is a table; everything else lines, by gzip or zstd or plain.
     pub fn open(path: &Path) -> Result<Source, CliError> {
+        let bad = |e| CliError::BadInput(format!("{}: {e}", path.display()));
         if path.as_os_str() == "-" {
-            return Ok(Source::Lines(Box::new(BufReader::new(std::io::stdin())), 0));
+            let lines = text_stream(BufReader::new(std::io::stdin()));
+            return Ok(Source::Lines(
+                lines.map_err(|e| CliError::BadInput(format!("standard input: {e}")))?,
+                0,
+            ));
         }
-        if path.extension().is_some_and(|extension| extension == "parquet") {
+        let mut file = BufReader::new(File::open(path).map_err(bad)?);
+        if path.extension().is_some_and(|extension| extension == "parquet")
+            || file.fill_buf().map_err(bad)?.starts_with(b"PAR1")
+        {
             let rows = batches(path).map_err(CliError::bad_input)?;
             return Ok(Source::Table(Box::new(rows), Vec::new()));
         }
-        let file = File::open(path).map_err(|e| CliError::BadInput(format!("{}: {e}", path.display())))?;
-        Ok(Source::Lines(Box::new(BufReader::new(file)), 0))
+        Ok(Source::Lines(text_stream(file).map_err(bad)?, 0))
     }
 
     /// Up to `count` texts; none at the end.
@@ -82,7 +90,9 @@ fn next_lines(lines: &mut Box<dyn BufRead>, read: &mut u64, count: usize) -> Res
 }
 
 fn item(line: &str, number: u64) -> Result<Item, CliError> {
-    if !line.starts_with('{') {
+    // Exports from Windows begin with a byte order mark.
+    let line = line.trim_start_matches('\u{feff}');
+    if !line.trim_start().starts_with('{') {
         return Ok(Item { text: line.to_owned(), object: None });
     }
     let object: Map<String, Value> = serde_json::from_str(line)

@@ -1,8 +1,8 @@
 //! Vectors as JSON Lines or as a Parquet table.
 
-use std::fs::File;
-use std::io::{BufWriter, Write};
-use std::path::Path;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, BufWriter, Write};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use datafusion::arrow::array::{ArrayRef, FixedSizeListArray, Float32Array, StringArray};
@@ -14,7 +14,12 @@ use crate::cli::CliError;
 use crate::table::{TableWriter, schema};
 
 /// Where vectors go.
-pub enum Output {
+pub struct Output {
+    rows: Rows,
+    draft: Option<Draft>,
+}
+
+enum Rows {
     /// The object each text came in with its `vector`.
     Lines(Box<dyn Write>),
     /// Columns `text` and `vector`; the length of a vector.
@@ -22,25 +27,30 @@ pub enum Output {
 }
 
 impl Output {
-    /// `-` is standard output; `.parquet` a table; everything else JSON Lines.
+    /// `-` is standard output; `.parquet` a table; everything else JSON Lines. A file is there under its name
+    /// once it is whole.
     pub fn create(path: &Path, dimensions: usize) -> Result<Output, CliError> {
         if path.as_os_str() == "-" {
-            return Ok(Output::Lines(Box::new(BufWriter::new(std::io::stdout()))));
+            let rows = Rows::Lines(Box::new(BufWriter::new(std::io::stdout())));
+            return Ok(Output { rows, draft: None });
         }
-        if path.extension().is_some_and(|extension| extension == "parquet") {
+        let failed = |e| CliError::Failed(format!("{}: {e}", path.display()));
+        let draft = Draft::of(path).map_err(failed)?;
+        let place = draft.as_ref().map_or(path, |draft| &draft.part);
+        let rows = if path.extension().is_some_and(|extension| extension == "parquet") {
             let vector = DataType::FixedSizeList(Arc::new(element()), dimensions as i32);
             let fields = vec![Field::new("text", DataType::Utf8, false), Field::new("vector", vector, false)];
-            let writer = TableWriter::create(path, schema(fields)).map_err(CliError::failed)?;
-            return Ok(Output::Table(writer, dimensions));
-        }
-        let file = File::create(path).map_err(|e| CliError::Failed(format!("{}: {e}", path.display())))?;
-        Ok(Output::Lines(Box::new(BufWriter::new(file))))
+            Rows::Table(TableWriter::create(place, schema(fields)).map_err(CliError::failed)?, dimensions)
+        } else {
+            Rows::Lines(Box::new(BufWriter::new(File::create(place).map_err(failed)?)))
+        };
+        Ok(Output { rows, draft })
     }
 
     /// One row per item.
     pub fn write(&mut self, items: &[Item], vectors: &[Vec<f32>]) -> Result<(), CliError> {
-        match self {
-            Output::Lines(out) => {
+        match &mut self.rows {
+            Rows::Lines(out) => {
                 for (item, vector) in items.iter().zip(vectors) {
                     let mut object = item.object.clone().unwrap_or_default();
                     if item.object.is_none() {
@@ -52,7 +62,7 @@ impl Output {
                 }
                 Ok(())
             }
-            Output::Table(writer, dimensions) => {
+            Rows::Table(writer, dimensions) => {
                 let values = Float32Array::from_iter_values(vectors.iter().flatten().copied());
                 let lists =
                     FixedSizeListArray::new(Arc::new(element()), *dimensions as i32, Arc::new(values), None);
@@ -62,12 +72,52 @@ impl Output {
         }
     }
 
-    /// Flushes; a table is whole only after this.
+    /// Flushes; a file has its name only after this.
     pub fn finish(self) -> Result<(), CliError> {
-        match self {
-            Output::Lines(mut out) => out.flush().map_err(CliError::failed),
-            Output::Table(writer, _) => writer.finish().map(|_| ()).map_err(CliError::failed),
+        match self.rows {
+            Rows::Lines(mut out) => out.flush().map_err(CliError::failed)?,
+            Rows::Table(writer, _) => drop(writer.finish().map_err(CliError::failed)?),
         }
+        self.draft.map_or(Ok(()), |draft| draft.publish().map_err(CliError::failed))
+    }
+}
+
+/// A file under another name until it is whole: what has the name meanwhile stays, and may be the input.
+struct Draft {
+    part: PathBuf,
+    path: PathBuf,
+}
+
+impl Draft {
+    /// `None` for what is not a file, a pipe or a device: it is written as it is.
+    fn of(path: &Path) -> io::Result<Option<Draft>> {
+        let path = match fs::metadata(path) {
+            Ok(facts) if !facts.is_file() => return Ok(None),
+            Ok(_) => {
+                // A file that may not be written must not be replaced either.
+                OpenOptions::new().append(true).open(path)?;
+                // Behind a link, or the link itself would be replaced.
+                path.canonicalize()?
+            }
+            Err(_) => path.to_owned(),
+        };
+        let mut part = path.clone().into_os_string();
+        part.push(format!(".{}.part", std::process::id()));
+        Ok(Some(Draft { part: part.into(), path }))
+    }
+
+    fn publish(self) -> io::Result<()> {
+        if let Ok(facts) = fs::metadata(&self.path) {
+            fs::set_permissions(&self.part, facts.permissions())?;
+        }
+        fs::rename(&self.part, &self.path)
+    }
+}
+
+impl Drop for Draft {
+    /// Nothing is left of a file that did not become whole.
+    fn drop(&mut self) {
+        let _ = fs::remove_file(&self.part);
     }
 }
 

@@ -2,17 +2,17 @@
 
 use super::super::text::escape_html;
 use super::bar::friction_step;
-use super::{open, pct};
+use super::pct;
 use crate::report::view::ThemeFacts;
 use crate::theme::map::{Map, ThemePlace};
 
-/// Pixels that positions of labels are judged at: the picture's width on a desk, and its lines.
-const WIDTH: f32 = 720.0;
-const LETTER: f32 = 7.0;
-const LINE: f32 = 20.0;
-/// Labels at most, and those that a phone has room for.
+/// Pixels that labels are placed for: the picture's width on a desk and on a phone, a letter's, a line's.
+const DESK: f64 = 720.0;
+const PHONE: f64 = 340.0;
+const LETTER: f64 = 7.0;
+const LINE: f64 = 20.0;
+/// Labels at most.
 const LABELS: usize = 18;
-const PHONE_LABELS: usize = 6;
 /// Letters of a label.
 const LETTERS: usize = 30;
 /// The square is drawn a little smaller, so that no label leaves it.
@@ -21,7 +21,8 @@ const MARGIN: f32 = 4.0;
 /// The picture. Points link to their theme's section; the table of themes says the same in words, so
 /// screen readers and keys skip the picture.
 pub fn picture(map: &Map, themes: &[ThemeFacts]) -> String {
-    let mut svg = open("map", 720, None).replacen(r#" height="720""#, "", 1);
+    // As high as wide, which only the style sheet can say.
+    let mut svg = r#"<svg class="map" width="100%" aria-hidden="true">"#.to_owned();
     svg += &points(map, None);
     for theme in themes {
         let title = format!("{}: {} conversations", theme.name, theme.conversations);
@@ -49,39 +50,77 @@ fn place(x: f32, y: f32) -> (f64, f64) {
     (scaled(x), scaled(1.0 - y))
 }
 
-/// Names of the largest themes, where they find room.
+/// Names of the largest themes, where they find room; a phone leaves out those that lie on others there.
 fn labels(map: &Map, themes: &[ThemeFacts]) -> String {
-    let mut taken: Vec<[f32; 4]> = Vec::new();
+    let (mut on_desk, mut on_phone) = (Vec::new(), Vec::new());
     let mut svg = String::new();
     let spot = |theme: &ThemeFacts| map.themes.iter().find(|place| place.theme == theme.id);
-    let placed = themes.iter().filter_map(|theme| Some((theme, spot(theme)?)));
-    for (theme, ThemePlace { x, y, .. }) in placed {
-        let name = shortened(&theme.name);
-        let (x, y) = place(*x, *y);
-        let half = name.chars().count() as f32 * LETTER / 2.0;
-        let centre = (x as f32 / 100.0 * WIDTH).clamp(half, (WIDTH - half).max(half));
-        let line = y as f32 / 100.0 * WIDTH;
-        let own = [centre - half, line - LINE, centre + half, line];
-        let meets = |other: &[f32; 4]| {
-            own[0] < other[2] && other[0] < own[2] && own[1] < other[3] && other[1] < own[3]
-        };
-        if taken.iter().any(meets) {
+    for (theme, spot) in themes.iter().filter_map(|theme| Some((theme, spot(theme)?))) {
+        let label = Label::new(&theme.name, spot);
+        if on_desk.len() == LABELS || label.meets(&on_desk, DESK) {
             continue;
         }
-        let class = if taken.len() < PHONE_LABELS { "" } else { r#" class="between""# };
-        taken.push(own);
+        on_desk.push(label.on(DESK));
+        let class = if label.meets(&on_phone, PHONE) {
+            r#" class="between""#
+        } else {
+            on_phone.push(label.on(PHONE));
+            ""
+        };
         svg += &format!(
-            r##"<a href="#theme-{}" tabindex="-1"><text{class} x="{}" y="{}" dy="-6" text-anchor="middle">{}</text></a>"##,
+            r##"<a href="#theme-{}" tabindex="-1"><text{class} x="{}" y="{}" dy="-6" text-anchor="{}">{}</text></a>"##,
             theme.id,
-            pct(f64::from(centre / WIDTH * 100.0)),
-            pct(y),
-            escape_html(&name),
+            pct(label.x),
+            pct(label.y),
+            label.anchor,
+            escape_html(&label.name),
         );
-        if taken.len() == LABELS {
-            break;
-        }
     }
     svg
+}
+
+/// A theme's name at its place, in percent.
+struct Label {
+    name: String,
+    x: f64,
+    y: f64,
+    anchor: &'static str,
+}
+
+/// Left, top, right and bottom, in pixels.
+type Frame = [f64; 4];
+
+impl Label {
+    /// Anchored so that a phone, too, shows it whole.
+    fn new(name: &str, spot: &ThemePlace) -> Label {
+        let (name, (x, y)) = (shortened(name), place(spot.x, spot.y));
+        let half = name.chars().count() as f64 * LETTER / 2.0;
+        let anchor = match x / 100.0 * PHONE {
+            x if x < half => "start",
+            x if x > PHONE - half => "end",
+            _ => "middle",
+        };
+        Label { name, x, y, anchor }
+    }
+
+    /// Its frame in a picture `width` pixels wide and high.
+    fn on(&self, width: f64) -> Frame {
+        let long = self.name.chars().count() as f64 * LETTER;
+        let (x, y) = (self.x / 100.0 * width, self.y / 100.0 * width);
+        let left = match self.anchor {
+            "start" => x,
+            "end" => x - long,
+            _ => x - long / 2.0,
+        };
+        [left, y - LINE, left + long, y]
+    }
+
+    fn meets(&self, others: &[Frame], width: f64) -> bool {
+        let own = self.on(width);
+        others
+            .iter()
+            .any(|other| own[0] < other[2] && other[0] < own[2] && own[1] < other[3] && other[1] < own[3])
+    }
 }
 
 fn shortened(name: &str) -> String {
@@ -101,17 +140,22 @@ mod tests {
 
     #[test]
     fn every_point_is_drawn_and_labels_keep_apart() {
-        let report = fixture::month();
-        let spots: Vec<(f32, f32, Option<u32>)> =
-            vec![(0.1, 0.1, Some(0)), (0.11, 0.1, Some(1)), (0.9, 0.9, Some(2)), (0.5, 0.5, None)];
-        let points = spots.iter().enumerate().map(|(row, &(x, y, theme))| MapPoint { row, x, y, theme });
-        let themes = spots
-            .iter()
-            .filter_map(|&(x, y, theme)| Some(ThemePlace { theme: theme?, x, y, radius: 0.0, points: 1 }));
-        let map = Map { points: points.collect(), themes: themes.collect() };
-        let svg = picture(&map, &report.themes);
-        assert_eq!(svg.matches("<circle").count(), 4);
+        let mut report = fixture::month();
+        let point = |row, x, y, theme| MapPoint { row, x, y, theme };
+        report.map.points =
+            vec![point(0, 0.1, 0.1, Some(0)), point(1, 0.11, 0.1, Some(1)), point(2, 0.5, 0.5, None)];
+        let spot = |theme, x| ThemePlace { theme, x, y: 0.1, radius: 0.0, points: 1 };
+        report.map.themes = vec![spot(0, 0.1), spot(1, 0.11), spot(2, 0.9)];
+        let svg = picture(&report.map, &report.themes);
+        assert_eq!(svg.matches("<circle").count(), 3);
         assert_eq!(svg.matches("<text").count(), 2, "the second label would lie on the first");
-        assert!(svg.contains(r##"href="#theme-2""##));
+        let label = |theme: u32| svg.contains(&format!(r##"href="#theme-{theme}" tabindex="-1"><text"##));
+        assert!(label(0) && !label(1) && label(2));
+        for theme in &report.themes {
+            for x in [0.0, 0.2, 0.5, 0.8, 1.0] {
+                let [left, _, right, _] = Label::new(&theme.name, &spot(0, x)).on(PHONE);
+                assert!(left >= 0.0 && right <= PHONE, "{}: {left} to {right}", theme.name);
+            }
+        }
     }
 }
