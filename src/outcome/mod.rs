@@ -2,10 +2,13 @@
 //!
 //! Numerics take slices and know no tables; joins and group-bys run in DataFusion (`join`).
 
+mod climb;
 pub mod effect;
 pub mod exposure;
 pub mod join;
+mod linear;
 pub mod retention;
+pub mod survival;
 pub mod window;
 
 #[cfg(test)]
