@@ -2,6 +2,7 @@
 //!
 //! Numerics take slices and know no tables; joins and group-bys run in DataFusion (`join`).
 
+pub mod adjust;
 mod climb;
 pub mod effect;
 pub mod exposure;
