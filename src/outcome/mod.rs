@@ -4,6 +4,7 @@
 
 pub mod adjust;
 mod climb;
+pub mod compare;
 pub mod effect;
 pub mod exposure;
 pub mod join;

@@ -86,7 +86,7 @@ impl Sums {
 
 /// Rates of the exposed and of the unexposed, every stratum with weight n1 n0 / n.
 #[derive(Debug, Clone, Copy, Default)]
-pub(super) struct WeightedRates {
+pub(in crate::outcome) struct WeightedRates {
     weight: f64,
     exposed: f64,
     unexposed: f64,
@@ -96,7 +96,7 @@ pub(super) struct WeightedRates {
 }
 
 /// The exposed and the unexposed as if drawn simply: rates, and how many users would know as much.
-pub(super) struct Effective {
+pub(in crate::outcome) struct Effective {
     pub exposed: f64,
     pub n1: f64,
     pub unexposed: f64,
