@@ -16,6 +16,7 @@ pub struct Rate {
 
 /// An estimate with a 95 % interval.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(Default))]
 pub struct Interval {
     /// Point estimate.
     pub value: f64,

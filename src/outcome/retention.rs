@@ -99,8 +99,31 @@ pub struct Cell {
     pub eligible: u64,
 }
 
+impl std::ops::Add for Cell {
+    type Output = Cell;
+
+    fn add(self, more: Cell) -> Cell {
+        Cell { retained: self.retained + more.retained, eligible: self.eligible + more.eligible }
+    }
+}
+
+impl std::ops::Sub for Cell {
+    type Output = Cell;
+
+    /// `part` must be a part of these users.
+    fn sub(self, part: Cell) -> Cell {
+        Cell { retained: self.retained - part.retained, eligible: self.eligible - part.eligible }
+    }
+}
+
+impl std::iter::Sum for Cell {
+    fn sum<I: Iterator<Item = Cell>>(cells: I) -> Cell {
+        cells.fold(Cell::default(), |sum, cell| sum + cell)
+    }
+}
+
 impl Cell {
-    fn add(&mut self, group: &UserGroup, window: Window, calendar: &Calendar) {
+    fn count(&mut self, group: &UserGroup, window: Window, calendar: &Calendar) {
         if calendar.covers(group.d0, window) {
             self.eligible += group.users;
             self.retained += if group.days.meets(window) { group.users } else { 0 };
@@ -135,17 +158,17 @@ impl RetentionTally {
         let calendar = self.calendar;
         self.users += group.users;
         for (outcome, cell) in &mut self.points {
-            cell.add(group, outcome.window, &calendar);
+            cell.count(group, outcome.window, &calendar);
         }
         for (window, cell) in self.n_day.iter_mut().chain(&mut self.unbounded) {
-            cell.add(group, *window, &calendar);
+            cell.count(group, *window, &calendar);
         }
         let empty = || (0, vec![Cell::default(); self.weeks as usize]);
         let monday = group.d0.week(Weekday::Mon).first_day();
         let (users, cells) = self.cohorts.entry(monday).or_insert_with(empty);
         *users += group.users;
         for (week, cell) in (0..).zip(cells) {
-            cell.add(group, Window::week(week), &calendar);
+            cell.count(group, Window::week(week), &calendar);
         }
     }
 

@@ -18,6 +18,7 @@ pub struct Stratum {
 
 /// Exposed against unexposed users, compared within strata.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(Default))]
 pub struct Adjusted {
     /// Risk difference exposed - unexposed with its 95 % interval, -1..=1.
     pub difference: Interval,

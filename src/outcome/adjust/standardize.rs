@@ -8,6 +8,7 @@ use super::logistic::{LogisticFit, Units, logistic};
 
 /// The mean outcome of all users, were all exposed and were none.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(Default))]
 pub struct Standardized {
     /// Were all exposed, 0..=1.
     pub exposed: f64,

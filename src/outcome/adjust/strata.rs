@@ -26,7 +26,7 @@ impl Default for StrataParams {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Strata<const D: usize> {
     of: BTreeMap<[u32; D], u32>,
-    count: u32,
+    parents: Vec<u32>,
 }
 
 impl<const D: usize> Strata<D> {
@@ -37,8 +37,8 @@ impl<const D: usize> Strata<D> {
             *users.entry(covariates).or_default() += more;
         }
         let all: Vec<([u32; D], u64)> = users.into_iter().collect();
-        let mut strata = Strata { of: BTreeMap::new(), count: 0 };
-        strata.cut(all, 0, params);
+        let mut strata = Strata { of: BTreeMap::new(), parents: Vec::new() };
+        strata.cut(all, 0, &mut 0, params);
         strata
     }
 
@@ -49,13 +49,26 @@ impl<const D: usize> Strata<D> {
 
     /// How many strata there are, numbered from 0 in the order of their covariates.
     pub fn count(&self) -> u32 {
-        self.count
+        self.parents.len() as u32
     }
 
-    fn cut(&mut self, mut users: Vec<([u32; D], u64)>, covariate: usize, params: &StrataParams) {
+    /// For each stratum, the number of the one it would be in without the last covariate.
+    pub fn parents(&self) -> &[u32] {
+        &self.parents
+    }
+
+    /// `parent` is the number of the next stratum that is cut along all but the last covariate.
+    fn cut(
+        &mut self,
+        mut users: Vec<([u32; D], u64)>,
+        covariate: usize,
+        parent: &mut u32,
+        params: &StrataParams,
+    ) {
         if covariate == D {
-            self.of.extend(users.into_iter().map(|(covariates, _)| (covariates, self.count)));
-            self.count += 1;
+            let stratum = self.count();
+            self.of.extend(users.into_iter().map(|(covariates, _)| (covariates, stratum)));
+            self.parents.push(*parent);
             return;
         }
         users.sort_unstable_by_key(|(covariates, _)| covariates[covariate]);
@@ -65,8 +78,11 @@ impl<const D: usize> Strata<D> {
         let mut from = 0;
         for to in cut_points(&sizes, params) {
             let within = values[from..to].concat();
-            self.cut(within, covariate + 1, params);
+            self.cut(within, covariate + 1, parent, params);
             from = to;
+        }
+        if covariate + 1 == D {
+            *parent += 1;
         }
     }
 }
@@ -120,6 +136,7 @@ mod tests {
         let of: Vec<_> = counts.iter().map(|(covariates, _)| strata.of(covariates)).collect();
         assert_eq!(of, [0, 1, 2, 3, 3, 3].map(Some));
         assert_eq!(strata.of(&[7, 7]), None);
+        assert_eq!(strata.parents(), [0, 0, 0, 1]);
         let mut backwards = counts;
         backwards.reverse();
         assert_eq!(Strata::build(backwards, &params), strata);
