@@ -55,7 +55,7 @@ impl Verdict {
 /// Two-sided 95 % point of the standard normal.
 pub const Z_95: f64 = 1.959_963_984_540_054;
 /// 80 % point of the standard normal: the power of `minimum_detectable_difference`.
-const Z_POWER_80: f64 = 0.841_621_233_572_914_3;
+pub(crate) const Z_POWER_80: f64 = 0.841_621_233_572_914_3;
 /// Below this expected cell count the normal approximation of the score test is not trusted
 /// (Cochran 1954, "Some methods for strengthening the common chi-squared tests", section 2).
 const SMALLEST_EXPECTED_CELL: f64 = 5.0;

@@ -1,5 +1,6 @@
 //! Exposed against unexposed users: rates, differences crude and adjusted, certainty, the verdict.
 
+use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use super::adjustment::{Adjustment, Layer};
@@ -72,7 +73,7 @@ pub fn compare(
     rules: &Rules,
 ) -> (Vec<Effect>, u64) {
     let mut effects: Vec<Effect> =
-        exposed.iter().filter_map(|one| contrast(outcome, layers, all, one, rules.k_anonymity)).collect();
+        exposed.par_iter().filter_map(|one| contrast(outcome, layers, all, one, rules.k_anonymity)).collect();
     let suppressed = (exposed.len() - effects.len()) as u64;
     effects.sort_by(|a, b| report_order(&a.exposure).cmp(&report_order(&b.exposure)));
     // Report order has each kind together.
@@ -192,7 +193,7 @@ mod tests {
             exposed("signal:loop", 19, 19),
             exposed("grade:bad", 40, 81),
         ];
-        let layers = [Layer { history: 0, covariates: [0.0; 3] }];
+        let layers = [Layer { history: 0, talk: 0, covariates: [0.0; 3] }];
         let (effects, suppressed) = compare("D7", &layers, &all, &rows, &RULES);
         let names: Vec<&str> = effects.iter().map(|effect| effect.exposure.as_str()).collect();
         assert_eq!(names, ["theme:2", "theme:10"]);
@@ -207,7 +208,7 @@ mod tests {
     #[test]
     fn one_layer_adjusts_for_nothing() {
         let all = [Cell { retained: 300, eligible: 500 }];
-        let layers = [Layer { history: 0, covariates: [0.0; 3] }];
+        let layers = [Layer { history: 0, talk: 0, covariates: [0.0; 3] }];
         let (effects, _) = compare("W1", &layers, &all, &[exposed("theme:1", 40, 100)], &RULES);
         let effect = &effects[0];
         let by_history = effect.adjusted.by_history.expect("both sides");

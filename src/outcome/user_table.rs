@@ -10,8 +10,7 @@ use chrono::NaiveDate;
 use datafusion::arrow::array::{ArrayRef, AsArray, Int32Array, RecordBatch};
 use datafusion::arrow::datatypes::{DataType, Date32Type, Int32Type, Int64Type};
 
-use super::adjust::StrataParams;
-use super::adjustment::{Covariates, Layer, cut_layers};
+use super::adjustment::{Covariates, Layer, Layers};
 use super::effect::ExposedCells;
 use super::join::{DATED, dates, users_sql};
 use super::retention::{Cell, UserGroup};
@@ -62,10 +61,11 @@ impl<'a> UserTable<'a> {
             }
             Ok(())
         })?;
-        let (strata, layers) = cut_layers(&counts, &StrataParams::default());
+        let cut = Layers::cut(&counts);
+        let layers = cut.layers.clone();
         let body = move |columns: &[ArrayRef], rows: usize| {
             let columns: Vec<_> = columns.iter().map(|column| column.as_primitive::<Int32Type>()).collect();
-            let of = |row: usize| strata.of(&[0, 1, 2].map(|i: usize| columns[i].value(row).max(0) as u32));
+            let of = |row: usize| cut.of(&[0, 1, 2].map(|i: usize| columns[i].value(row).max(0) as u32));
             let layers: Int32Array = (0..rows).map(|row| of(row).map(|layer| layer as i32)).collect();
             Ok(Arc::new(layers) as ArrayRef)
         };

@@ -17,7 +17,7 @@ pub use e_value::{EValue, e_value};
 pub use logistic::{LogisticFit, Units, fit_logistic};
 pub use mantel_haenszel::{Adjusted, Stratum, mantel_haenszel};
 pub use standardize::{Standardized, standardize};
-pub use strata::{Strata, StrataParams};
+pub use strata::{Cuts, Strata, StrataParams};
 
 /// Data or models that cannot be used.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
