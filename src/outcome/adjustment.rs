@@ -95,7 +95,7 @@ pub struct Adjustment {
     /// The check: a logistic model of the same covariates, standardized over all users; `None` when
     /// the outcome does not vary.
     pub model: Option<Standardized>,
-    /// For the one of the two adjusted ratios that is nearer to 1; `None` when one has no value.
+    /// For the ratio of the `cautious` comparison; `None` when it has none.
     pub e_value: Option<EValue>,
 }
 
@@ -120,19 +120,22 @@ impl Adjustment {
             mantel_haenszel(&strata)
         };
         let (by_history, by_conversations) = (pool(|layer| layer.history), pool(|layer| layer.talk));
-        let ratios = [by_history, by_conversations].map(|adjusted| adjusted?.ratio);
-        let e_value = match ratios {
-            [Some(a), Some(b)] => {
-                Some(e_value(if a.value.ln().abs() <= b.value.ln().abs() { &a } else { &b }))
-            }
-            _ => None,
-        };
-        Adjustment { by_history, by_conversations, model: model(layers, &fine), e_value }
+        let model = model(layers, &fine);
+        let mut adjustment = Adjustment { by_history, by_conversations, model, e_value: None };
+        let cautious = adjustment.cautious();
+        adjustment.e_value = cautious.and_then(|adjusted| adjusted.ratio).as_ref().map(e_value);
+        adjustment
     }
 
     /// Both adjusted differences; `None` unless there are both.
     pub fn differences(&self) -> Option<[Interval; 2]> {
         Some([self.by_history?.difference, self.by_conversations?.difference])
+    }
+
+    /// The comparison whose difference is the nearer to 0; `None` unless there are both.
+    pub fn cautious(&self) -> Option<Adjusted> {
+        let (a, b) = (self.by_history?, self.by_conversations?);
+        Some(if a.difference.value.abs() <= b.difference.value.abs() { a } else { b })
     }
 
     /// The larger of both p, 0..=1: that the difference is there whichever way it is adjusted is doubted

@@ -22,11 +22,16 @@ pub struct Effect {
     pub exposed: Rate,
     /// Unexposed users and how many of them had the outcome.
     pub unexposed: Rate,
-    /// Crude risk difference exposed - unexposed with Newcombe's hybrid score interval.
+    /// Risk difference exposed - unexposed among alike users: of both adjusted ones the nearer to 0; the
+    /// crude one where no users can be compared with others like them.
     pub difference: Interval,
-    /// Crude risk ratio with its log-normal interval; `None` when a rate is zero.
+    /// Risk ratio of the same comparison; `None` when a rate is zero.
     pub ratio: Option<Interval>,
-    /// The difference among users alike in what was known of them before.
+    /// Crude risk difference with Newcombe's hybrid score interval.
+    pub crude_difference: Interval,
+    /// Crude risk ratio with its log-normal interval; `None` when a rate is zero.
+    pub crude_ratio: Option<Interval>,
+    /// All that was done to compare alike users.
     pub adjusted: Adjustment,
     /// Two-sided p of no difference among alike users: the larger of the adjusted ones.
     pub p: f64,
@@ -97,15 +102,21 @@ fn contrast(outcome: &str, layers: &[Layer], all: &[Cell], one: &ExposedCells, l
     }
     let (exposed, unexposed) = (cell.rate(), rest.rate());
     let adjusted = Adjustment::new(layers, all, &one.cells);
-    let crude = minimum_detectable_difference(exposed.of, &unexposed);
+    let crude_difference = newcombe_difference(&exposed, &unexposed);
+    let crude_ratio = katz_ratio(&exposed, &unexposed);
+    let shown = adjusted.cautious();
+    let detectable = adjusted.minimum_detectable();
     Some(Effect {
         exposure: one.exposure.clone(),
         outcome: outcome.to_owned(),
-        difference: newcombe_difference(&exposed, &unexposed),
-        ratio: katz_ratio(&exposed, &unexposed),
+        difference: shown.map_or(crude_difference, |shown| shown.difference),
+        ratio: shown.map_or(crude_ratio, |shown| shown.ratio),
+        crude_difference,
+        crude_ratio,
         p: adjusted.p(),
         q: 1.0,
-        minimum_detectable: adjusted.minimum_detectable().unwrap_or(crude),
+        minimum_detectable: detectable
+            .unwrap_or_else(|| minimum_detectable_difference(exposed.of, &unexposed)),
         verdict: Verdict::CannotTell,
         adjusted,
         exposed,
@@ -212,7 +223,7 @@ mod tests {
         let (effects, _) = compare("W1", &layers, &all, &[exposed("theme:1", 40, 100)], &RULES);
         let effect = &effects[0];
         let by_history = effect.adjusted.by_history.expect("both sides");
-        assert!((by_history.difference.low - effect.difference.low).abs() < 1e-12);
+        assert!((by_history.difference.low - effect.crude_difference.low).abs() < 1e-12);
         assert_eq!(effect.adjusted.by_conversations, Some(by_history));
         let model = effect.adjusted.model.expect("a fit");
         assert!((model.difference.value - effect.difference.value).abs() < 1e-9);

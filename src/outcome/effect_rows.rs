@@ -17,10 +17,10 @@ type Column = (Field, ArrayRef);
 ///
 /// Columns: exposure, outcome, verdict (text); exposed_count, exposed_of, unexposed_count,
 /// unexposed_of (users); rates, differences and ratios, each with _low and _high (95 %):
-/// exposed_rate, unexposed_rate, difference, ratio (crude), adjusted, adjusted_ratio (within strata of
-/// tenure and prior activity), conversations_adjusted, conversations_adjusted_ratio (also of
-/// conversations in the window), model (logistic, standardized); p, q, minimum_detectable, e_value,
-/// e_value_limit; strata, conversations_strata, and the users in them that nobody could be compared
+/// exposed_rate, unexposed_rate; crude_difference, crude_ratio; adjusted, adjusted_ratio (within strata
+/// of tenure and prior activity); conversations_adjusted, conversations_adjusted_ratio (also of
+/// conversations in the window); difference, ratio (of these two the nearer to none); model (logistic,
+/// standardized). Further p, q, minimum_detectable, e_value, e_value_limit; strata, conversations_strata, and the users in them that nobody could be compared
 /// with, left_out and conversations_left_out. Numbers that do not exist are null.
 pub fn write_effects(effects: &[Effect], path: &Path) -> Result<u64, TableError> {
     let text = |name: &str, get: fn(&Effect) -> &str| -> Column {
@@ -58,6 +58,8 @@ pub fn write_effects(effects: &[Effect], path: &Path) -> Result<u64, TableError>
         interval("unexposed_rate", |e| Some(e.unexposed.interval)),
         interval("difference", |e| Some(e.difference)),
         interval("ratio", |e| e.ratio),
+        interval("crude_difference", |e| Some(e.crude_difference)),
+        interval("crude_ratio", |e| e.crude_ratio),
         interval("adjusted", |e| history(e).map(|a| a.difference)),
         interval("adjusted_ratio", |e| history(e)?.ratio),
         interval("conversations_adjusted", |e| conversations(e).map(|a| a.difference)),

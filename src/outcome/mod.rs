@@ -8,6 +8,7 @@ mod climb;
 pub mod compare;
 pub mod effect;
 pub mod effect_rows;
+pub mod established;
 pub mod exposure;
 pub mod join;
 mod linear;
