@@ -118,6 +118,15 @@ impl RunDraft {
         self.resumed
     }
 
+    /// True when an earlier start left this stage's tables whole.
+    pub fn is_done(&self, name: &str) -> bool {
+        self.mark(name).exists()
+    }
+
+    fn mark(&self, name: &str) -> PathBuf {
+        self.dir.join(".stages").join(format!("{name}.json"))
+    }
+
     /// Runs a stage unless an earlier start finished it; returns its summary either way.
     ///
     /// `work` returns the rows it wrote and a summary for later stages.
@@ -130,7 +139,7 @@ impl RunDraft {
         T: Serialize + DeserializeOwned,
         E: From<RunError>,
     {
-        let mark = self.dir.join(".stages").join(format!("{name}.json"));
+        let mark = self.mark(name);
         if let Ok(bytes) = fs::read(&mark)
             && let Ok(Mark { facts, summary }) = serde_json::from_slice::<Mark<T>>(&bytes)
         {

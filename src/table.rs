@@ -1,5 +1,7 @@
 //! Parquet rows in and out, with the one set of writer properties that keeps files byte-identical.
 
+mod vectors;
+
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -16,18 +18,20 @@ use datafusion::parquet::errors::ParquetError;
 use datafusion::parquet::file::properties::{EnabledStatistics, WriterProperties};
 use datafusion::parquet::schema::types::ColumnPath;
 
+use vectors::VectorWriter;
+
 /// Rows per Parquet row group, and per batch handed to a row stage.
 pub const BATCH_ROWS: usize = 1024;
 
 /// Where the values of vectors lie in a table, at any depth.
-fn vectors(fields: &Fields, above: &[String]) -> Vec<ColumnPath> {
+fn vector_paths(fields: &Fields, above: &[String]) -> Vec<ColumnPath> {
     let of_field = |field: &FieldRef| {
         let here = [above, &[field.name().clone()]].concat();
         match field.data_type() {
             DataType::FixedSizeList(item, _) => {
                 vec![ColumnPath::new([here, vec!["list".into(), item.name().clone()]].concat())]
             }
-            DataType::Struct(fields) => vectors(fields, &here),
+            DataType::Struct(fields) => vector_paths(fields, &here),
             _ => Vec::new(),
         }
     };
@@ -65,8 +69,13 @@ pub enum TableError {
 pub struct TableWriter {
     path: PathBuf,
     schema: SchemaRef,
-    inner: ArrowWriter<File>,
+    inner: Inner,
     rows: u64,
+}
+
+enum Inner {
+    Plain(ArrowWriter<File>),
+    Vectors(VectorWriter),
 }
 
 impl TableWriter {
@@ -77,11 +86,13 @@ impl TableWriter {
             std::fs::create_dir_all(folder).map_err(io)?;
         }
         let file = File::create(path).map_err(io)?;
+        let vectors = vector_paths(schema.fields(), &[]);
+        let with_vectors = !vectors.is_empty();
         let mut properties = WriterProperties::builder()
             .set_compression(Compression::ZSTD(ZstdLevel::try_new(3).unwrap_or_default()))
             .set_max_row_group_row_count(Some(16 * BATCH_ROWS))
             .set_created_by("undertone".to_owned());
-        for path in vectors(schema.fields(), &[]) {
+        for path in vectors {
             // Values of a vector hardly ever repeat, zstd saves 9 % of them (10,687 texts), and nobody looks
             // for their least and greatest.
             properties = properties
@@ -89,8 +100,14 @@ impl TableWriter {
                 .set_column_dictionary_enabled(path.clone(), false)
                 .set_column_statistics_enabled(path, EnabledStatistics::None);
         }
-        let properties = properties.build();
-        let inner = ArrowWriter::try_new(file, schema.clone(), Some(properties))
+        let inner = ArrowWriter::try_new(file, schema.clone(), Some(properties.build()))
+            .and_then(|plain| {
+                Ok(if with_vectors {
+                    Inner::Vectors(VectorWriter::new(plain, schema.clone())?)
+                } else {
+                    Inner::Plain(plain)
+                })
+            })
             .map_err(|source| TableError::Parquet { path: path.to_owned(), source })?;
         Ok(TableWriter { path: path.to_owned(), schema, inner, rows: 0 })
     }
@@ -100,7 +117,11 @@ impl TableWriter {
         // Engines may mark columns nullable that the schema does not, and the other way round.
         let batch = RecordBatch::try_new(self.schema.clone(), batch.columns().to_vec())?;
         self.rows += batch.num_rows() as u64;
-        self.inner.write(&batch).map_err(|source| self.broken(source))
+        match &mut self.inner {
+            Inner::Plain(writer) => writer.write(&batch),
+            Inner::Vectors(writer) => writer.write(batch),
+        }
+        .map_err(|source| TableError::Parquet { path: self.path.clone(), source })
     }
 
     /// Appends columns in schema order.
@@ -112,13 +133,13 @@ impl TableWriter {
     /// Flushes to disk and returns the number of rows.
     pub fn finish(self) -> Result<u64, TableError> {
         let TableWriter { path, inner, rows, .. } = self;
-        let file = inner.into_inner().map_err(|source| TableError::Parquet { path: path.clone(), source })?;
+        let file = match inner {
+            Inner::Plain(writer) => writer.into_inner(),
+            Inner::Vectors(writer) => writer.finish(),
+        };
+        let file = file.map_err(|source| TableError::Parquet { path: path.clone(), source })?;
         file.sync_all().map_err(|source| TableError::Io { path, source })?;
         Ok(rows)
-    }
-
-    fn broken(&self, source: ParquetError) -> TableError {
-        TableError::Parquet { path: self.path.clone(), source }
     }
 }
 

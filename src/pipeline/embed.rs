@@ -13,9 +13,10 @@ use datafusion::common::DataFusionError;
 use serde::{Deserialize, Serialize};
 
 use half::f16;
+use rayon::prelude::*;
 
 use super::PipelineError;
-use super::rows::{TurnLists, instant, vector_type, vectors_column};
+use super::rows::{TurnLists, TurnRow, instant, vector_type, vectors_of};
 use crate::conversation::Role;
 use crate::embed::cache::{Cache, Remembered};
 use crate::embed::{EmbedError, Embedder, normalise};
@@ -50,15 +51,13 @@ pub struct EncodedFacts {
 /// Reads `staging/conversations.parquet` and, where there is a cache, what earlier nights made of its texts; leaves `embeddings/texts.parquet` and `turns/`.
 pub fn run<E: Embedder + 'static>(
     engine: &Engine,
-    encoder: impl FnOnce() -> Result<E, EmbedError> + Send,
+    encoder: impl FnOnce() -> Result<E, EmbedError>,
     tone: ToneHead,
     cache: Option<Arc<Cache>>,
     draft: &RunDraft,
     progress: &Progress,
 ) -> Result<(u64, EncodedFacts), PipelineError> {
-    // The model is loaded and packed while the turns are laid out.
-    let (facts, encoder) = rayon::join(|| flatten(draft), encoder);
-    let (mut facts, encoder) = (facts?, encoder?);
+    let (mut facts, encoder) = (flatten(draft)?, encoder()?);
     let dimensions = encoder.dimensions();
     facts.dimensions = dimensions;
     engine.register_function(encode_function(Reader { encoder, tone, cache }, progress.clone()));
@@ -99,13 +98,13 @@ fn flatten(draft: &RunDraft) -> Result<EncodedFacts, PipelineError> {
         let lists = TurnLists::new(column(&batch, "turns")?).map_err(crate::engine::EngineError::from)?;
         let mut flat = FlatTurns::default();
         let mut fresh: (Vec<String>, Vec<String>) = Default::default();
-        for row in 0..batch.num_rows() {
-            for (index, turn) in lists.row(row).iter().enumerate() {
+        let keyed: Vec<Vec<(TurnRow<'_>, Option<Keyed>)>> =
+            (0..batch.num_rows()).into_par_iter().map(|row| keyed(lists.row(row))).collect();
+        for (row, turns) in keyed.into_iter().enumerate() {
+            for (index, (turn, keyed)) in turns.into_iter().enumerate() {
                 facts.turns += 1;
-                let normal = normalise(turn.text);
-                let text_id = (turn.role == Role::User && !normal.is_empty()).then(|| {
+                let text_id = keyed.map(|(key, normal)| {
                     facts.user_turns += 1;
-                    let key = key(&normal);
                     let id = hex(&key);
                     if seen.insert(key) {
                         fresh.0.push(id.clone());
@@ -113,19 +112,32 @@ fn flatten(draft: &RunDraft) -> Result<EncodedFacts, PipelineError> {
                     }
                     id
                 });
-                flat.push(ids.value(row), index, turn, text_id);
+                flat.push(ids.value(row), index, &turn, text_id);
             }
         }
         facts.texts += fresh.0.len() as u64;
-        turns.write_columns(flat.columns())?;
-        texts.write_columns(vec![
-            Arc::new(StringArray::from(fresh.0)),
-            Arc::new(StringArray::from(fresh.1)),
-        ])?;
+        let fresh: Vec<ArrayRef> =
+            vec![Arc::new(StringArray::from(fresh.0)), Arc::new(StringArray::from(fresh.1))];
+        let (written, kept) =
+            rayon::join(|| turns.write_columns(flat.columns()), || texts.write_columns(fresh));
+        written.and(kept)?;
     }
     turns.finish()?;
     texts.finish()?;
     Ok(facts)
+}
+
+/// Key and normal form of a user's text.
+type Keyed = ([u8; 16], String);
+
+/// Turns, those of the user that say something with their key.
+fn keyed(turns: Vec<TurnRow<'_>>) -> Vec<(TurnRow<'_>, Option<Keyed>)> {
+    let mut keyed = Vec::with_capacity(turns.len());
+    for turn in turns {
+        let normal = (turn.role == Role::User).then(|| normalise(turn.text)).filter(|text| !text.is_empty());
+        keyed.push((turn, normal.map(|normal| (key(&normal), normal))));
+    }
+    keyed
 }
 
 /// What a text goes by, in tables and in the cache: the first half of its blake3.
@@ -150,7 +162,7 @@ struct FlatTurns<'a> {
 }
 
 impl<'a> FlatTurns<'a> {
-    fn push(&mut self, id: &'a str, index: usize, turn: &super::rows::TurnRow<'a>, text_id: Option<String>) {
+    fn push(&mut self, id: &'a str, index: usize, turn: &TurnRow<'a>, text_id: Option<String>) {
         self.ids.push(id);
         self.indices.push(index as i32);
         self.roles.push(turn.role.as_str());
@@ -255,7 +267,7 @@ fn encode_function<E: Embedder + 'static>(reader: Reader<E>, progress: Progress)
                 }
                 encoded.tokens.push(text.tokens as i32);
                 encoded.shortened.push(text.shortened);
-                encoded.vectors.push(text.vector.into_iter().map(f16::to_f32).collect());
+                encoded.vectors.extend(text.vector);
             }
             progress.advance(chunk.len() as u64);
         }
@@ -265,7 +277,7 @@ fn encode_function<E: Embedder + 'static>(reader: Reader<E>, progress: Progress)
 
 #[derive(Default)]
 struct Encoded {
-    vectors: Vec<Vec<f32>>,
+    vectors: Vec<f16>,
     tokens: Vec<i32>,
     shortened: Vec<bool>,
     tones: [Vec<f32>; 3],
@@ -275,7 +287,7 @@ impl Encoded {
     fn column(self, dimensions: usize) -> Result<ArrayRef, DataFusionError> {
         let [negative, neutral, positive] = self.tones;
         let columns: Vec<ArrayRef> = vec![
-            Arc::new(vectors_column(self.vectors.iter().map(|v| Some(v.as_slice())), dimensions)?),
+            Arc::new(vectors_of(self.vectors, None, dimensions)?),
             Arc::new(Int32Array::from(self.tokens)),
             Arc::new(BooleanArray::from(self.shortened)),
             Arc::new(Float32Array::from(negative)),

@@ -86,8 +86,16 @@ pub fn run(plan: &Plan, progress: &Progress) -> Result<Published, PipelineError>
     })?;
     write_file(&draft.path("config.toml"), plan.config.to_toml()?.as_bytes())?;
 
+    // The model is unpacked while files are read.
+    let loading = (!draft.is_done("embed")).then(|| {
+        let (model, params) = (model.clone(), plan.encode);
+        std::thread::spawn(move || Encoder::load(&model, params))
+    });
     let read = draft.stage("read", |d| read::run(plan, &files, &engine, d, progress))?;
-    let encoder = || Encoder::load(&model, plan.encode);
+    let encoder = || match loading.map(std::thread::JoinHandle::join) {
+        Some(Ok(loaded)) => loaded,
+        _ => Encoder::load(&model, plan.encode),
+    };
     let cache = cache::open(plan, &model_hash, &tone_hash);
     let encoded =
         draft.stage("embed", |d| embed::run(&engine, encoder, tone.clone(), cache.clone(), d, progress))?;

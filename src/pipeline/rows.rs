@@ -7,7 +7,7 @@ use datafusion::arrow::array::{
     Array, ArrayRef, AsArray, FixedSizeListArray, Float16Array, Int32Array, ListArray, StringArray,
     StructArray, TimestampMillisecondArray, UInt64Array,
 };
-use datafusion::arrow::buffer::OffsetBuffer;
+use datafusion::arrow::buffer::{NullBuffer, OffsetBuffer};
 use datafusion::arrow::datatypes::{
     DataType, Field, Fields, Float16Type, SchemaRef, TimeUnit, TimestampMillisecondType,
 };
@@ -167,9 +167,17 @@ pub fn vectors_column<'a>(
             None => values.resize(values.len() + dimensions, f16::ZERO),
         }
     }
+    vectors_of(values, Some(valid.into()), dimensions)
+}
+
+/// The same of values end to end; rows that `valid` denies are null.
+pub fn vectors_of(
+    values: Vec<f16>,
+    valid: Option<NullBuffer>,
+    dimensions: usize,
+) -> Result<FixedSizeListArray, ArrowError> {
     let item = Arc::new(Field::new_list_field(DataType::Float16, false));
-    let values = Arc::new(Float16Array::from(values));
-    FixedSizeListArray::try_new(item, dimensions as i32, values, Some(valid.into()))
+    FixedSizeListArray::try_new(item, dimensions as i32, Arc::new(Float16Array::from(values)), valid)
 }
 
 /// The f32 values of one row of an f16 vector column; `None` where null.
