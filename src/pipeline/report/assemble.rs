@@ -52,6 +52,7 @@ pub fn assemble(facts: &Facts<'_>, survey: &Survey) -> Report {
         }),
         conversations: BTreeMap::new(),
         methods: methods(facts),
+        curve: Vec::new(),
     }
 }
 

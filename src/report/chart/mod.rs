@@ -9,7 +9,9 @@ pub mod days;
 pub mod difference;
 pub mod interval;
 pub mod sparkline;
+pub mod sweep;
 pub mod tone;
+pub mod tuning;
 
 use super::text::escape_html;
 
