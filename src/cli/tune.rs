@@ -12,7 +12,7 @@ use crate::report::chart::sweep::{by_count, by_density};
 use crate::report::chart::tuning::picture;
 use crate::run::{Run, write_file};
 use crate::theme::CurvePoint;
-use crate::theme::tune::{DensityPoint, Sweep};
+use crate::theme::tune::{DensityPoint, Sweep, Top};
 
 /// Rows of a table, about: of a longer curve every so many are shown.
 const ROWS: usize = 20;
@@ -117,12 +117,26 @@ fn by_k(sweep: &Sweep) -> Vec<String> {
     let ends = (end(sweep.k.first()), end(sweep.k.last()));
     lines.push(String::new());
     lines.extend(plot::columns(&scores, best.map(|best| (best, words.as_str())), (&ends.0, &ends.1)));
-    lines.push(match sweep.best_k {
-        1 => "No number of themes stands out: one theme.".into(),
-        k => format!("k = \"auto\" takes {k}, the centre of the score's top."),
-    });
+    lines.extend(said(sweep));
     lines.push(String::new());
     lines
+}
+
+/// What the curve of k means for the choice.
+fn said(sweep: &Sweep) -> Vec<String> {
+    let auto = sweep.auto_k;
+    if auto < 2 {
+        return vec!["No number of themes stands out: one theme.".into()];
+    }
+    if sweep.best_k == auto {
+        return vec![format!("k = \"auto\" takes {auto}, the centre of the score's top.")];
+    }
+    let top = |top: &Top| format!("{} to {}{}", top.from, top.to, if top.is_open { " (still rising)" } else { "" });
+    let tops: Vec<String> = sweep.tops.iter().map(top).collect();
+    vec![
+        format!("The score has more than one top: {}.", tops.join(", ")),
+        format!("k = \"auto\" would take {auto}, between them; {} is the better top's centre.", sweep.best_k),
+    ]
 }
 
 /// The point next to `k` by ratio; the number taken need not be one that was tried. `None` for one theme.
@@ -209,7 +223,7 @@ fn toml(themes: &ThemesConfig, sweep: &Sweep) -> Result<String, CliError> {
 
 fn draw(product: &str, sweep: &Sweep) -> String {
     let plots = [
-        (format!("Number of themes (ward): {}", sweep.best_k), by_count(&sweep.k)),
+        (format!("Number of themes (ward): {}", sweep.best_k), by_count(&sweep.k, sweep.best_k)),
         ("Radius (dbscan)".to_owned(), by_density(&sweep.eps, "eps", sweep.best_eps)),
         (
             "Smallest theme (hdbscan)".to_owned(),
@@ -237,6 +251,8 @@ mod tests {
             rows: 100,
             looked_at: 100,
             k: (2..60).map(point).collect(),
+            auto_k: 11,
+            tops: vec![],
             best_k: 11,
             eps: vec![density(0.512_345, 0.2), density(0.7, 0.3), density(0.9, 0.1)],
             best_eps: Some(1),
@@ -259,7 +275,7 @@ mod tests {
             ..ThemesConfig::default()
         };
         assert_eq!(read, expected, "{text}");
-        let none = Sweep { best_eps: None, best_min_cluster_size: None, best_k: 0, ..sweep() };
+        let none = Sweep { best_eps: None, best_min_cluster_size: None, auto_k: 0, best_k: 0, ..sweep() };
         let read = Config::parse(&toml(&themes, &none).unwrap()).unwrap().themes;
         assert_eq!((read.k, read.eps), (Count::Fixed(1), Radius::default()));
     }
@@ -269,6 +285,10 @@ mod tests {
         let lines = by_k(&sweep());
         assert_eq!(lines.iter().filter(|line| line.contains("<- best")).count(), 1);
         assert!(lines.iter().any(|line| line.trim_start().starts_with("11 ") && line.contains("<- best")));
+        let top = |from, to, is_open| Top { from, to, centre: 11, score: 0.15, is_open };
+        let two = Sweep { auto_k: 30, tops: vec![top(8, 14, false), top(50, 59, true)], ..sweep() };
+        let said = said(&two).join(" ");
+        assert!(said.contains("8 to 14, 50 to 59 (still rising)") && said.contains("take 30"), "{said}");
         let of = |budget| by_value("eps", &sweep().eps, Some(1), budget, |value| format!("{value:.4}"));
         assert!(of(0.15)[3].contains("15.0 %") && of(0.15)[3].contains("<- best"), "{:?}", of(0.15));
         assert!(!of(1.0)[3].contains("15.0 %"));

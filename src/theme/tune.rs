@@ -19,6 +19,10 @@ const LEAST_SIZE: usize = 3;
 /// The greatest smallest theme tried is one in so many rows.
 const ROWS_PER_GREATEST: usize = 25;
 
+/// Share of the greatest score from which a point belongs to a top, and points below it that do not end one.
+const NEAR_TOP: f64 = 0.9;
+const GAP: usize = 2;
+
 /// What one radius or one smallest theme gives.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct DensityPoint {
@@ -36,6 +40,21 @@ pub struct DensityPoint {
     pub score: f64,
 }
 
+/// A stretch of the curve of `k` close to its greatest score.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Top {
+    /// Its fewest themes.
+    pub from: usize,
+    /// Its most themes.
+    pub to: usize,
+    /// What would be chosen if it were the whole curve.
+    pub centre: usize,
+    /// Its greatest score.
+    pub score: f64,
+    /// True when the curve ends before the stretch does: more themes may score better still.
+    pub is_open: bool,
+}
+
 /// The three sweeps over one set of rows.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Sweep {
@@ -46,6 +65,10 @@ pub struct Sweep {
     /// Numbers of themes for Ward and k-means, rising.
     pub k: Vec<CurvePoint>,
     /// What `k = "auto"` takes: the centre of the curve's top, not always one of its points.
+    pub auto_k: usize,
+    /// Stretches of `k` whose score is close to the greatest, rising.
+    pub tops: Vec<Top>,
+    /// `auto_k`, unless that lies between tops: then the best one's centre.
     pub best_k: usize,
     /// Radii for DBSCAN, rising.
     pub eps: Vec<DensityPoint>,
@@ -87,10 +110,14 @@ pub fn sweep(
     let eps = sample.radii(progress)?;
     let min_cluster_size = sample.smallest(&sizes, progress)?;
     progress.finish(&format!("{} of {} conversations looked at", rows.len(), vectors.nrows()));
+    let auto_k = if k.is_empty() { clusters.count } else { pick(&k) };
+    let tops = tops(&k);
     Ok(Sweep {
         rows: vectors.nrows(),
         looked_at: rows.len(),
-        best_k: if k.is_empty() { clusters.count } else { pick(&k) },
+        auto_k,
+        best_k: between(&tops, auto_k).unwrap_or(auto_k),
+        tops,
         k,
         best_eps: best(&eps),
         eps,
@@ -165,6 +192,37 @@ impl Sample<'_> {
     }
 }
 
+/// Stretches of at least `NEAR_TOP` of the greatest score, gaps of up to `GAP` points closed.
+fn tops(curve: &[CurvePoint]) -> Vec<Top> {
+    let greatest = curve.iter().map(|point| point.score).fold(0.0, f64::max);
+    let high: Vec<usize> = (0..curve.len())
+        .filter(|&place| greatest > 0.0 && curve[place].score >= NEAR_TOP * greatest)
+        .collect();
+    high.chunk_by(|a, b| b - a <= GAP + 1)
+        .map(|stretch| {
+            let (from, to) = (stretch[0], stretch[stretch.len() - 1]);
+            let points = &curve[from..=to];
+            Top {
+                from: curve[from].k,
+                to: curve[to].k,
+                centre: pick(points),
+                score: points.iter().map(|point| point.score).fold(0.0, f64::max),
+                is_open: to + 1 == curve.len(),
+            }
+        })
+        .collect()
+}
+
+/// The centre of the best top where `k` is in none of several, closed ones first: past the end of an open one it may
+/// still rise, and themes that are split for ever are no themes.
+fn between(tops: &[Top], k: usize) -> Option<usize> {
+    if k < 2 || tops.len() < 2 || tops.iter().any(|top| (top.from..=top.to).contains(&k)) {
+        return None;
+    }
+    let order = |a: &&Top, b: &&Top| b.is_open.cmp(&a.is_open).then(a.score.total_cmp(&b.score));
+    tops.iter().rev().max_by(order).map(|top| top.centre)
+}
+
 /// The greatest score above 0, the smaller value of equals.
 fn best(points: &[DensityPoint]) -> Option<usize> {
     let above = points.iter().enumerate().rev().filter(|(_, point)| point.score > 0.0);
@@ -234,6 +292,25 @@ mod tests {
                 assert!(settled.moved == 0 || settled.method.contains("max_outliers"), "{}", settled.method);
             }
         }
+    }
+
+    #[test]
+    fn a_number_between_two_tops_is_moved_to_the_better_closed_one() {
+        let curve: Vec<CurvePoint> = (2..60)
+            .map(|k| {
+                let score = match k {
+                    8..=12 => 0.25,
+                    45.. => 0.26,
+                    _ => 0.2,
+                };
+                CurvePoint { k, silhouette: score, stability: 1.0, score }
+            })
+            .collect();
+        let tops = tops(&curve);
+        let ends: Vec<(usize, usize, bool)> = tops.iter().map(|top| (top.from, top.to, top.is_open)).collect();
+        assert_eq!(ends, [(8, 12, false), (45, 59, true)]);
+        assert_eq!((between(&tops, 25), between(&tops, 50), between(&tops, 1)), (Some(10), None, None));
+        assert_eq!(between(&tops[..1], 25), None, "one top: its shoulders count");
     }
 
     #[test]

@@ -2,14 +2,12 @@
 
 use super::tuning::{Plot, plot};
 use crate::theme::CurvePoint;
-use crate::theme::choose::pick;
 use crate::theme::tune::DensityPoint;
 
-/// Score, silhouette and stability by number of themes, the one that is chosen marked.
-pub fn by_count(curve: &[CurvePoint]) -> String {
+/// Score, silhouette and stability by number of themes, the chosen one marked where it is more than one.
+pub fn by_count(curve: &[CurvePoint], chosen: usize) -> String {
     let values: Vec<f64> = curve.iter().map(|point| point.k as f64).collect();
     let line = |of: fn(&CurvePoint) -> f64| curve.iter().map(of).collect::<Vec<f64>>();
-    let chosen = pick(curve);
     plot(&Plot {
         label: &format!("Score by number of themes; chosen: {chosen}"),
         unit: "themes",

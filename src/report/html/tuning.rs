@@ -18,9 +18,9 @@ pub(super) struct Tuning {
 /// `None` where the number was given or too few were tried.
 pub(super) fn view(report: &Report) -> Option<Tuning> {
     let curve = &report.curve;
-    let drawn = by_count(curve);
-    let last = curve.last().filter(|_| !drawn.is_empty())?;
     let chosen = pick(curve);
+    let drawn = by_count(curve, chosen);
+    let last = curve.last().filter(|_| !drawn.is_empty())?;
     let note = format!(
         "From 2 to {} themes: how well they hold together (silhouette), how well they come back when a part of the \
          conversations is left out (stability), and the two multiplied (score). Chosen: {chosen}, the centre of the \
