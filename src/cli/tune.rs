@@ -212,7 +212,7 @@ fn toml(themes: &ThemesConfig, sweep: &Sweep) -> Result<String, CliError> {
     }
     let plain = ::toml::to_string(&Section { themes }).map_err(CliError::failed)?;
     let comment = |line: &str| match line.split(" = ").next() {
-        Some("k") => "# ward, kmeans, minibatch; \"auto\" chooses anew with every run",
+        Some("k") => "# ward, kmeans; \"auto\" chooses with every run",
         Some("eps") => "# dbscan",
         Some("min_cluster_size") => "# hdbscan",
         Some("max_outliers") => "# dbscan, hdbscan: largest share in no theme",
