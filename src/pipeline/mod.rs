@@ -5,6 +5,7 @@ mod embed;
 mod error;
 mod finish;
 mod inputs;
+mod map;
 mod outcomes;
 mod read;
 mod report;
@@ -105,6 +106,7 @@ pub fn run(plan: &Plan, progress: &Progress) -> Result<Published, PipelineError>
     let size = (read.conversations, encoded.dimensions);
     draft.stage("signals", |d| signals::run(&plan.signals, size, &engine, d, progress))?;
     let themes = draft.stage("themes", |d| themes::run(&plan.themes, encoded.dimensions, d, progress))?;
+    let map = draft.stage("map", |d| map::run(plan.themes.seed, encoded.dimensions, d, progress))?;
     draft.stage("finish", |d| finish::run(&plan.signals, read.conversations, &engine, d, progress))?;
     let outcomes = draft.stage("outcomes", |d| outcomes::run(&plan.outcomes, &read, &engine, d, progress))?;
     let facts = report::Facts {
@@ -112,6 +114,7 @@ pub fn run(plan: &Plan, progress: &Progress) -> Result<Published, PipelineError>
         read: &read,
         encoded: &encoded,
         themes: &themes,
+        map: &map,
         outcomes: &outcomes,
         model: &model.name,
         model_hash: &model_hash,

@@ -9,6 +9,7 @@ use crate::outcome::effect::Effect;
 use crate::outcome::estimate::Rate;
 use crate::outcome::retention::RetentionTable;
 use crate::theme::CurvePoint;
+use crate::theme::map::Map;
 
 /// Everything `report.html`, `report.md` and `report --format json` say.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -25,6 +26,9 @@ pub struct Report {
     pub cannot_tell: Vec<String>,
     /// Largest first.
     pub themes: Vec<ThemeFacts>,
+    /// Where conversations lie among each other; without points when there are too few.
+    #[serde(default)]
+    pub map: Map,
     /// One per signal kind, in their fixed order.
     pub signals: Vec<SignalFacts>,
     /// `None` without users or times.

@@ -114,7 +114,7 @@ fn cut(batches: Vec<RecordBatch>) -> Vec<Vec<RecordBatch>> {
 mod tests {
     use std::sync::Arc;
 
-    use datafusion::arrow::array::{Array, ArrayRef, AsArray, FixedSizeListArray, Float16Array, Int32Array};
+    use datafusion::arrow::array::{ArrayRef, AsArray, FixedSizeListArray, Float16Array, Int32Array};
     use datafusion::arrow::datatypes::{DataType, Field, Float16Type, Int32Type};
     use half::f16;
 

@@ -43,6 +43,7 @@ pub fn assemble(facts: &Facts<'_>, survey: &Survey) -> Report {
         findings: rank(findings),
         cannot_tell: undecided(&input),
         themes: facts.themes.themes.iter().map(|theme| theme_facts(facts, survey, theme)).collect(),
+        map: facts.map.clone(),
         signals: SignalKind::ALL.into_iter().map(|kind| signal_facts(survey, kind)).collect(),
         retention: facts.outcomes.retention.clone().map(|table| RetentionFacts {
             table,

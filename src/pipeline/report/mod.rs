@@ -16,6 +16,7 @@ use crate::outcome::join::register_local_date;
 use crate::progress::Progress;
 use crate::report::{self, Report};
 use crate::run::{RunDraft, read_json, write_file, write_json};
+use crate::theme::map::Map;
 
 /// What earlier stages handed on.
 pub struct Facts<'a> {
@@ -27,6 +28,8 @@ pub struct Facts<'a> {
     pub encoded: &'a EncodedFacts,
     /// Of stage `themes`.
     pub themes: &'a ThemeSet,
+    /// Of stage `map`.
+    pub map: &'a Map,
     /// Of stage `outcomes`.
     pub outcomes: &'a OutcomeFacts,
     /// The model's name.

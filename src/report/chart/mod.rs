@@ -8,6 +8,7 @@ pub mod curve;
 pub mod days;
 pub mod difference;
 pub mod interval;
+pub mod map;
 pub mod sparkline;
 pub mod sweep;
 pub mod tone;

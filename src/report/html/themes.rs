@@ -10,6 +10,9 @@ use crate::report::chart::{self, Scale};
 use crate::report::format;
 use crate::report::view::{Report, ThemeFacts};
 
+/// Fewer points are no map.
+const FEWEST_POINTS: usize = 30;
+
 /// Rows of the picture shown at once.
 const SHOWN: usize = 20;
 
@@ -21,6 +24,8 @@ struct Themes<'a> {
     share_axis: Value,
     bad_axis: Value,
     overall_bad: Option<String>,
+    map: Option<Value>,
+    mapped: usize,
     outcome: Option<&'a str>,
     has_weeks: bool,
     sections: Value,
@@ -83,6 +88,9 @@ pub(super) fn section(
         share_axis: markup(axes.share.axis(chart::percent_tick)),
         bad_axis: markup(axes.bad.axis(chart::percent_tick)),
         overall_bad: axes.overall_bad.map(format::percent),
+        map: (report.map.points.len() >= FEWEST_POINTS)
+            .then(|| markup(chart::map::picture(&report.map, &report.themes))),
+        mapped: report.map.points.len(),
         outcome,
         has_weeks: report.themes.iter().any(|theme| theme.weekly.len() > 1),
         sections: markup(sections),
