@@ -75,10 +75,11 @@ fn print(plan: &Plan, tuned: &Tuned, picture: &Path, toml: &str, session: &Sessi
         Some(run) => printer.say(&format!("vectors of {}", run.display())),
         None => printer.say("read and embedded for this; `undertone run` with this config goes on from there"),
     }
-    printer.data(&format!(
-        "{} conversations with a request; curves over at most {} of them, seed {}.\n",
-        sweep.rows, plan.themes.sample, plan.themes.seed
-    ));
+    printer.data(&format!("{} conversations with a request, seed {}.", sweep.rows, plan.themes.seed));
+    if sweep.looked_at < sweep.rows {
+        printer.data(&format!("Curves over {} of them: counts of themes are approximate.", sweep.looked_at));
+    }
+    printer.data("");
     let budget = plan.themes.max_outliers;
     let lines = by_k(sweep)
         .into_iter()
