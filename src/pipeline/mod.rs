@@ -12,6 +12,7 @@ mod report;
 mod rows;
 mod signals;
 mod themes;
+mod tune;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -22,6 +23,7 @@ use serde::Serialize;
 pub use error::PipelineError;
 pub use inputs::{InputFile, fingerprint};
 pub use read::{FileFacts, ReadSummary};
+pub use tune::{Tuned, tune};
 
 use crate::config::Plan;
 use crate::embed::Encoder;

@@ -115,7 +115,12 @@ fn requests<'a>(scene: &'a Scene<'a>) -> impl Iterator<Item = &'a SceneTurn<'a>>
 
 /// The first request, shortened: what names themes.
 fn first_request(scene: &Scene<'_>) -> Option<String> {
-    requests(scene).next().map(|turn| normalise(turn.text).chars().take(REQUEST_CHARS).collect())
+    requests(scene).next().map(|turn| shortened(turn.text))
+}
+
+/// A request as far as names may be made from it.
+pub fn shortened(request: &str) -> String {
+    normalise(request).chars().take(REQUEST_CHARS).collect()
 }
 
 fn represent(scene: &Scene<'_>) -> Option<Vec<f32>> {

@@ -21,6 +21,9 @@ pub struct ThemeSet {
     pub themes: Vec<ThemeEntry>,
     /// Conversations with a vector but in no theme.
     pub noise: u64,
+    /// Conversations that the budget `max_outliers` moved out of the noise.
+    #[serde(default)]
+    pub moved: u64,
     /// Conversations without any request.
     pub silent: u64,
     /// How themes were found, one sentence.
@@ -45,10 +48,13 @@ pub struct ThemeEntry {
 }
 
 /// Conversations that carry a request: the rows that themes are made of.
-struct Requests {
-    ids: Vec<String>,
-    texts: Vec<String>,
-    vectors: Vec<f32>,
+pub struct Requests {
+    /// Conversations, in order of id.
+    pub ids: Vec<String>,
+    /// Their first requests, shortened.
+    pub texts: Vec<String>,
+    /// Their vectors, end to end.
+    pub vectors: Vec<f32>,
     silent: Vec<String>,
 }
 
@@ -72,6 +78,7 @@ pub fn run(
     let set = ThemeSet {
         themes: found.themes.iter().map(|theme| entry(theme, &requests)).collect(),
         noise: found.assignment.iter().filter(|theme| theme.is_none()).count() as u64,
+        moved: found.moved as u64,
         silent: requests.silent.len() as u64,
         method: found.method.clone(),
     };
@@ -91,7 +98,8 @@ fn entry(theme: &crate::theme::Theme, requests: &Requests) -> ThemeEntry {
     }
 }
 
-fn load(draft: &RunDraft) -> Result<Requests, PipelineError> {
+/// The rows that `staging/scenes.parquet` holds.
+pub fn load(draft: &RunDraft) -> Result<Requests, PipelineError> {
     let mut requests = Requests { ids: vec![], texts: vec![], vectors: vec![], silent: vec![] };
     for batch in batches(&draft.path("staging/scenes.parquet"))? {
         let batch = batch?;

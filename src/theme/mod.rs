@@ -6,6 +6,7 @@
 pub mod agglomerate;
 mod assignment;
 mod blocks;
+mod budget;
 pub mod choose;
 pub mod cluster;
 mod condensed_tree;
@@ -30,6 +31,7 @@ mod silhouette;
 mod smooth;
 mod spanning_tree;
 pub mod trend;
+pub mod tune;
 mod union_find;
 mod ward;
 mod words;
@@ -124,6 +126,8 @@ pub struct Themes {
     pub curve: Vec<CurvePoint>,
     /// Radius used (DBSCAN).
     pub eps: Option<f64>,
+    /// Rows that the budget `max_outliers` moved out of the noise.
+    pub moved: usize,
     /// How they were found, one line for people.
     pub method: String,
 }
@@ -145,7 +149,7 @@ pub fn find(
     if vectors.nrows() == 0 {
         return Ok(Themes { method: "no rows".into(), ..Themes::default() });
     }
-    let found = group(vectors, texts, params, progress)?;
+    let found = group(vectors, texts, params, progress)?.within(params.max_outliers, vectors);
     let themes = describe(vectors, texts, &found.clusters, params.keywords);
     let similarity = similarities(vectors, &found.clusters, &themes);
     progress.finish(&format!("{} themes", themes.len()));
@@ -155,6 +159,7 @@ pub fn find(
         similarity,
         curve: found.curve,
         eps: found.eps,
+        moved: found.moved,
         method: found.method,
     })
 }
@@ -178,7 +183,31 @@ struct Found {
     clusters: Clusters,
     curve: Vec<CurvePoint>,
     eps: Option<f64>,
+    moved: usize,
     method: String,
+}
+
+impl Found {
+    fn new(clusters: Clusters, curve: Vec<CurvePoint>, method: String) -> Found {
+        Found { clusters, curve, eps: None, moved: 0, method }
+    }
+
+    /// Noise over the budget moved in, and said.
+    fn within(self, max_outliers: f64, vectors: ArrayView2<'_, f32>) -> Found {
+        let rows = self.clusters.labels.len();
+        let settled = budget::settle(self.clusters, vectors, max_outliers);
+        let mut method = self.method;
+        if settled.moved > 0 {
+            let (moved, residual) = (settled.moved, settled.residual);
+            let before = moved + residual;
+            let share = residual as f64 / rows as f64 * 100.0;
+            method += &format!(
+                "; {moved} of {before} outliers moved to the nearest theme (max_outliers = {max_outliers}), \
+                 {residual} left ({share:.1} %)"
+            );
+        }
+        Found { clusters: settled.clusters, moved: settled.moved, method, ..self }
+    }
 }
 
 /// Fits the algorithm that `params` names, with what it leaves open taken from the data.
@@ -194,20 +223,21 @@ fn group(
             progress.begin("themes", Some(1), "fits");
             let fit = Hdbscan { min_cluster_size: params.min_cluster_size, min_samples: params.min_samples };
             let clusters = fit.cluster(vectors)?;
-            Ok(Found { clusters, curve: Vec::new(), eps: None, method: fit.describe() })
+            Ok(Found::new(clusters, Vec::new(), fit.describe()))
         }
         (Algorithm::KMeans | Algorithm::MiniBatch, K::Fixed(k)) => {
             progress.begin("themes", Some(1), "fits");
             let fit = kmeans(k, params);
             let clusters = fit.cluster(vectors)?;
-            Ok(Found { clusters, curve: Vec::new(), eps: None, method: fit.describe() })
+            Ok(Found::new(clusters, Vec::new(), fit.describe()))
         }
         (Algorithm::KMeans | Algorithm::MiniBatch, K::Auto) => {
             // Chosen as for the tree; its own inertia only ever falls.
             let (chosen, curve) = agglomerate(vectors, texts, params, progress);
             let fit = kmeans(chosen.count, params);
             let clusters = fit.cluster(vectors)?.without_small(params.min_size, true, vectors);
-            Ok(Found { clusters, method: chosen_method(fit.describe(), &curve), curve, eps: None })
+            let method = chosen_method(fit.describe(), &curve);
+            Ok(Found::new(clusters, curve, method))
         }
         (Algorithm::Ward, _) => {
             let (clusters, curve) = agglomerate(vectors, texts, params, progress);
@@ -216,8 +246,8 @@ fn group(
                 K::Auto => clusters.without_small(params.min_size, true, vectors),
             };
             let fit = Agglomeration { k: Some(clusters.count), ..agglomeration(params) };
-            let method = fit.describe();
-            Ok(Found { method: chosen_method(method, &curve), clusters, curve, eps: None })
+            let method = chosen_method(fit.describe(), &curve);
+            Ok(Found::new(clusters, curve, method))
         }
     }
 }
@@ -261,7 +291,8 @@ fn group_by_density(
     let fit = Dbscan { eps, min_points: params.min_points, engine: params.engine };
     let clusters = fit.cluster(vectors)?.without_small(params.min_size, false, vectors);
     let from = if params.eps.is_some() { "" } else { ", radius from the data" };
-    Ok(Found { clusters, curve: Vec::new(), eps: Some(fit.eps), method: format!("{}{from}", fit.describe()) })
+    let method = format!("{}{from}", fit.describe());
+    Ok(Found { eps: Some(fit.eps), ..Found::new(clusters, Vec::new(), method) })
 }
 
 fn kmeans(k: usize, params: &ThemeParams) -> KMeans {

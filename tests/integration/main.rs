@@ -11,3 +11,4 @@ mod house;
 mod planted_truth;
 mod real_data;
 mod resume;
+mod tune;
