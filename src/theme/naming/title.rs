@@ -3,7 +3,7 @@
 use std::collections::{BTreeSet, HashSet};
 use std::sync::LazyLock;
 
-use super::label::{Terms, clauses, is_telling, plain, stem};
+use super::terms::{Terms, clauses, is_telling, plain, stem};
 
 /// Central requests looked at for a title.
 const CENTRAL_REQUESTS: usize = 40;
@@ -157,10 +157,10 @@ fn distinct(name: String, other: Option<String>, terms: &Terms, taken: &HashSet<
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::theme::label;
+    use crate::theme::naming::terms;
 
     fn names_of(texts: &[&str], members: &[Vec<usize>]) -> Vec<String> {
-        names(texts, members, &label::terms(texts, members))
+        names(texts, members, &terms::terms(texts, members))
     }
 
     #[test]
