@@ -1,122 +1,144 @@
-//! Names: a short title a product manager would give a theme.
+//! Titles: of the phrases people use, the one that a product manager would file the theme under.
 
-use std::collections::{BTreeSet, HashSet};
-use std::sync::LazyLock;
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
-use super::terms::{Terms, clauses, is_telling, plain, stem};
+use super::phrase::{Kind, MOST_WORDS, capitalised, phrases};
+use super::terms::{Terms, is_telling, plain, stem};
 
-/// Central requests looked at for a title.
-const CENTRAL_REQUESTS: usize = 40;
-/// Most words of a title.
-const MOST_WORDS: usize = 6;
+/// Central requests whose phrases are looked at.
+const CENTRAL_REQUESTS: usize = 60;
+/// Phrases of a theme that compete, the heaviest.
+const CANDIDATES: usize = 40;
 /// Keywords of a theme of which a title must hold one.
-const TOP_KEYWORDS: usize = 3;
+const TOP_KEYWORDS: usize = 5;
 /// Keywords in a name made of keywords.
 const JOINED_KEYWORDS: usize = 3;
 
-/// What people say before they say what they want, longest first where one begins another.
-static LEADS: LazyLock<Vec<&str>> = LazyLock::new(|| include_str!("leads.txt").lines().collect());
-
-/// Words a title cannot end with.
-static LOOSE_ENDS: LazyLock<HashSet<&str>> =
-    LazyLock::new(|| include_str!("loose_ends.txt").split_whitespace().collect());
-
-/// Words that point at something said elsewhere: no title holds one.
-const POINTERS: &[&str] =
-    &["he", "her", "him", "it", "its", "she", "that", "thats", "them", "these", "they", "this", "those"];
-
-/// Words a title had better not begin with, and what one that does is worth.
-const SPEAKERS: &[&str] = &["i", "you", "u", "we", "someone"];
-const SPEAKER_SHARE: f64 = 0.6;
-
-/// A name per theme, no two alike. `members`: rows of `texts`, most central first.
-///
-/// The best clause of a central request, where it says what many others say too; else the
-/// strongest keywords: "Activate my card", or "Refund · card · payment".
-pub fn names(texts: &[&str], members: &[Vec<usize>], terms: &[Terms]) -> Vec<String> {
-    let mut taken = HashSet::new();
-    let mut names = Vec::with_capacity(members.len());
-    for (number, (rows, terms)) in members.iter().zip(terms).enumerate() {
-        let central: Vec<&str> = rows.iter().take(CENTRAL_REQUESTS).map(|&row| texts[row]).collect();
-        let several = || joined(terms).filter(|_| terms.keywords.len() > 1);
-        let name = title(&central, terms)
-            .or_else(several)
-            .or_else(|| phrase(&central, terms))
-            .or_else(|| joined(terms))
-            .or_else(|| beginning(&central))
-            .unwrap_or_else(|| format!("Theme {}", number + 1));
-        let name = distinct(name, phrase(&central, terms), terms, &taken);
-        taken.insert(name.to_lowercase());
-        names.push(name);
-    }
-    names
+fn env(name: &str, default: f64) -> f64 {
+    std::env::var(name).ok().and_then(|v| v.parse().ok()).unwrap_or(default)
 }
 
-/// The clause that holds most of what the theme is about for its length.
-fn title(central: &[&str], terms: &Terms) -> Option<String> {
-    let mut best: Option<(f64, String)> = None;
-    for words in central.iter().flat_map(|text| clauses(text)).filter_map(trimmed) {
-        let Some(weight) = weigh(&words, terms) else { continue };
-        // Strictly more: of equals the most central request's stays.
-        if best.as_ref().is_none_or(|(most, _)| weight > *most) {
-            best = Some((weight, capitalised(&words)));
+/// A phrase that could be a theme's title.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Candidate {
+    /// As it would be printed.
+    pub text: String,
+    /// What it says without its small words and endings: two with one key are one title.
+    pub key: String,
+    /// How well it reads and how much of the theme it says, 0..=1 and a little more.
+    pub worth: f64,
+}
+
+/// Candidates of a theme, the worthiest first. `rows`: rows of `texts`, most central first.
+pub fn candidates(texts: &[&str], rows: &[usize], terms: &Terms) -> Vec<Candidate> {
+    let top = terms.keywords.iter().take(TOP_KEYWORDS).flat_map(|term| term.text.split(' '));
+    let top: HashSet<&str> = top.map(stem).collect();
+    let central = &rows[..rows.len().min(CENTRAL_REQUESTS)];
+    let mut said: BTreeMap<String, Said> = BTreeMap::new();
+    for &row in central {
+        let mut keys = BTreeSet::new();
+        for phrase in phrases(texts[row]) {
+            // A word that few share is one request's own, and may name a person.
+            let weights: Option<Vec<f64>> =
+                phrase.telling.iter().map(|word| terms.weights.get(word).copied()).collect();
+            let Some(weights) = weights else { continue };
+            if !phrase.telling.iter().any(|word| top.contains(stem(word))) {
+                continue;
+            }
+            let stems: BTreeSet<&str> = phrase.telling.iter().map(|word| stem(word)).collect();
+            let key = stems.into_iter().collect::<Vec<&str>>().join(" ");
+            let said = said.entry(key.clone()).or_default();
+            // Weight per root of length: of two that say the same the shorter one.
+            let weight = weights.iter().sum::<f64>() / (phrase.length as f64).sqrt();
+            let variant = said.variants.entry(phrase.text).or_insert((0, phrase.kind, weight));
+            variant.0 += 1;
+            if keys.insert(key) {
+                said.requests += 1;
+            }
         }
     }
-    best.map(|(_, title)| title)
+    let heaviest = said.values().flat_map(|said| said.variants.values()).map(|v| v.2).fold(1e-9, f64::max);
+    let mut candidates: Vec<Candidate> =
+        said.into_iter().map(|(key, said)| said.candidate(key, heaviest, central.len())).collect();
+    candidates.sort_by(|a, b| b.worth.total_cmp(&a.worth).then_with(|| a.text.cmp(&b.text)));
+    candidates.truncate(CANDIDATES);
+    candidates
 }
 
-/// A clause without its lead, if what is left is of a title's length and whole.
-fn trimmed(clause: &str) -> Option<Vec<&str>> {
-    let mut words: Vec<&str> = clause.split_whitespace().collect();
-    while let Some(lead) = lead(&words) {
-        words.drain(..lead);
+/// How often and in which words one thing was said.
+#[derive(Default)]
+struct Said {
+    requests: usize,
+    variants: BTreeMap<String, (usize, Kind, f64)>,
+}
+
+impl Said {
+    fn candidate(self, key: String, heaviest: f64, requests: usize) -> Candidate {
+        let worth = |&(count, kind, weight): &(usize, Kind, f64)| {
+            let action = if kind == Kind::Action { env("W_ACTION", 0.05) } else { 0.0 };
+            env("W_TERMS", 0.2) * weight / heaviest
+                + env("W_SUPPORT", 0.1) * (self.requests as f64 / requests as f64).sqrt()
+                + env("W_VARIANT", 0.03) * count as f64 / self.requests as f64
+                + action
+        };
+        let mut best: Option<(f64, &String)> = None;
+        for (text, variant) in &self.variants {
+            let worth = worth(variant);
+            if best.is_none_or(|(most, _)| worth > most) {
+                best = Some((worth, text));
+            }
+        }
+        let (worth, text) = best.map(|(worth, text)| (worth, text.clone())).unwrap_or_default();
+        Candidate { text, key, worth }
     }
-    let whole = !LOOSE_ENDS.contains(plain(words.last()?).as_str());
-    let whole = whole && !words.iter().any(|word| POINTERS.contains(&plain(word).as_str()));
-    (whole && (2..=MOST_WORDS).contains(&words.len())).then_some(words)
 }
 
-/// Number of words that lead in.
-fn lead(words: &[&str]) -> Option<usize> {
-    let begins = |lead: &&&str| {
-        let mut place = words.iter();
-        lead.split(' ').all(|word| place.next().is_some_and(|other| plain(other) == word))
-    };
-    LEADS.iter().find(begins).map(|lead| lead.split(' ').count())
-}
-
-/// Weight of the telling words per root of length; `None` when one of them is the request's own,
-/// or none is a top keyword.
-fn weigh(words: &[&str], terms: &Terms) -> Option<f64> {
-    let telling: BTreeSet<String> =
-        words.iter().map(|word| plain(word)).filter(|word| is_telling(word)).collect();
-    let top = terms.keywords.iter().take(TOP_KEYWORDS).flat_map(|term| term.text.split(' '));
-    let top: Vec<&str> = top.map(stem).collect();
-    if words.iter().any(|word| word.chars().any(|c| c.is_ascii_digit()))
-        || !telling.iter().any(|word| top.contains(&stem(word)))
-    {
-        return None;
+/// A name per theme, no two alike. `candidates`: the best first; `order`: who chooses first.
+///
+/// The best candidate that is left; else the strongest keywords, "Refund · card · payment"; else a
+/// whole short request; else how the most central request begins.
+pub fn names(
+    texts: &[&str],
+    members: &[&[usize]],
+    terms: &[Terms],
+    candidates: &[Vec<Candidate>],
+    order: &[usize],
+) -> Vec<String> {
+    let mut taken = HashSet::new();
+    let mut keys = HashSet::new();
+    let mut names = vec![String::new(); members.len()];
+    for &theme in order {
+        let central: Vec<&str> =
+            members[theme].iter().take(CENTRAL_REQUESTS).map(|&row| texts[row]).collect();
+        let terms = &terms[theme];
+        let free = |candidate: &&Candidate| {
+            !taken.contains(&candidate.text.to_lowercase()) && !keys.contains(&candidate.key)
+        };
+        let name = match candidates[theme].iter().find(free) {
+            Some(candidate) => {
+                keys.insert(candidate.key.clone());
+                candidate.text.clone()
+            }
+            None => {
+                let several = || joined(terms).filter(|_| terms.keywords.len() > 1);
+                let name = several()
+                    .or_else(|| phrase(&central, terms))
+                    .or_else(|| joined(terms))
+                    .or_else(|| beginning(&central))
+                    .unwrap_or_else(|| format!("Theme {}", theme + 1));
+                distinct(name, phrase(&central, terms), terms, &taken)
+            }
+        };
+        taken.insert(name.to_lowercase());
+        names[theme] = name;
     }
-    // "I charged a fee" is half of "why was I charged a fee".
-    let share = if SPEAKERS.contains(&plain(words[0]).as_str()) { SPEAKER_SHARE } else { 1.0 };
-    let weights =
-        telling.iter().map(|word| terms.weights.get(word).copied()).collect::<Option<Vec<f64>>>()?;
-    Some(share * weights.iter().sum::<f64>() / (words.len() as f64).sqrt())
-}
-
-/// Words joined, the first letter large; shouting is lowered.
-fn capitalised(words: &[&str]) -> String {
-    let text = words.join(" ");
-    let shouted = words.len() > 1 && !text.chars().any(char::is_lowercase);
-    let text = if shouted { text.to_lowercase() } else { text };
-    let mut letters = text.chars();
-    letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default()
+    names
 }
 
 fn joined(terms: &Terms) -> Option<String> {
     let words: Vec<&str> =
         terms.keywords.iter().take(JOINED_KEYWORDS).map(|term| term.text.as_str()).collect();
-    (!words.is_empty()).then(|| capitalised(&[words.join(" · ").as_str()]))
+    (!words.is_empty()).then(|| capitalised(&words.join(" · ")))
 }
 
 /// The most central short request with no word of its own: what greetings are named by.
@@ -129,7 +151,7 @@ fn phrase(central: &[&str], terms: &Terms) -> Option<String> {
         let words: Vec<&str> = text.split_whitespace().collect();
         let said = (1..=MOST_WORDS).contains(&words.len()) && text.chars().all(|c| !c.is_ascii_digit());
         (said && text.chars().any(char::is_alphabetic) && words.iter().all(|word| shared(word)))
-            .then(|| capitalised(&words))
+            .then(|| capitalised(&words.join(" ")))
     };
     central.iter().find_map(short)
 }
@@ -137,7 +159,7 @@ fn phrase(central: &[&str], terms: &Terms) -> Option<String> {
 /// The first words of the most central request that has any.
 fn beginning(central: &[&str]) -> Option<String> {
     let text = central.iter().find(|text| !text.trim().is_empty())?;
-    Some(capitalised(&text.split_whitespace().take(MOST_WORDS).collect::<Vec<_>>()))
+    Some(capitalised(&text.split_whitespace().take(MOST_WORDS).collect::<Vec<_>>().join(" ")))
 }
 
 /// The name with the first keyword it lacks that makes it unlike those taken, else `other`, else
@@ -160,7 +182,11 @@ mod tests {
     use crate::theme::naming::terms;
 
     fn names_of(texts: &[&str], members: &[Vec<usize>]) -> Vec<String> {
-        names(texts, members, &terms::terms(texts, members))
+        let terms = terms::terms(texts, members);
+        let of = |(rows, terms): (&Vec<usize>, &Terms)| candidates(texts, rows, terms);
+        let candidates: Vec<_> = members.iter().zip(&terms).map(of).collect();
+        let rows: Vec<&[usize]> = members.iter().map(Vec::as_slice).collect();
+        names(texts, &rows, &terms, &candidates, &(0..members.len()).collect::<Vec<_>>())
     }
 
     #[test]
@@ -188,7 +214,8 @@ mod tests {
 
     #[test]
     fn no_two_names_are_alike() {
-        let texts = ["reset password", "reset password", "reset password", "reset password", "", "", "12 34"];
+        let texts =
+            ["reset password", "reset password", "reset the password", "resets password", "", "", "12 34"];
         let names = names_of(&texts, &[vec![0, 1], vec![2, 3], vec![4, 5], vec![6]]);
         let distinct: HashSet<&String> = names.iter().collect();
         assert_eq!(distinct.len(), 4, "{names:?}");
