@@ -13,7 +13,7 @@ use crate::conversation::cue::carries_request;
 use crate::embed::{Embedder, EncodeParams, Encoder};
 use crate::read::labelled::{Example, read_examples};
 use crate::theme::represent::conversation_vector;
-use crate::theme::{K, Theme, ThemeError, find, score};
+use crate::theme::{K, Theme, encode_with, find, score};
 
 pub fn run(args: &Evaluate, session: &Session) -> Result<(), CliError> {
     match args.subject {
@@ -53,17 +53,10 @@ fn themes(args: &Evaluate, session: &Session) -> Result<(), CliError> {
     for (name, value) in json.as_object().into_iter().flatten() {
         session.printer.data(&format!("{name:<12} {value}"));
     }
-    let mut encode = |texts: &[&str]| label_vectors(&encoder, texts);
+    let mut encode = encode_with(&encoder);
     found.describe(vectors.view(), &texts, &params, &mut encode).map_err(CliError::failed)?;
     print_labels(&found.themes, session);
     Ok(())
-}
-
-fn label_vectors(encoder: &Encoder, texts: &[&str]) -> Result<Array2<f32>, ThemeError> {
-    let encoded = encoder.encode(texts).map_err(|e| ThemeError::Encode(e.to_string()))?;
-    let flat: Vec<f32> = encoded.into_iter().flat_map(|encoding| encoding.vector).collect();
-    Array2::from_shape_vec((texts.len(), encoder.dimensions()), flat)
-        .map_err(|e| ThemeError::Encode(e.to_string()))
 }
 
 /// Each theme's size, the AUC of its label, name and keywords; above them the AUCs summed up.

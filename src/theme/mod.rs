@@ -45,7 +45,7 @@ pub use dbscan::Dbscan;
 pub use hdbscan::Hdbscan;
 pub use kmeans::{KMeans, spread_start};
 pub use lloyd::{Geometry, Lloyd};
-pub use naming::{Description, Encode, Separation, describe};
+pub use naming::{Description, Encode, Separation, describe, encode_with};
 pub use params::{Algorithm, K, ThemeParams};
 pub use score::{Scores, score};
 

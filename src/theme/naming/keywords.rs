@@ -2,16 +2,20 @@
 
 use ndarray::{ArrayView1, ArrayView2};
 
+use crate::theme::cluster::greatest;
+
 /// Terms that compete for a theme's keywords, the strongest by c-TF-IDF.
 pub const CANDIDATES: usize = 30;
 /// Share of relevance against novelty: the lambda of Carbonell and Goldstein.
 const RELEVANCE: f32 = 0.7;
+/// Share of c-TF-IDF in relevance; the rest is the cosine to the centroid.
+const WEIGHT: f32 = 0.5;
 
 /// Places of at most `most` of the `(terms, d)` unit rows, the best first.
 ///
 /// Each next one has the largest `lambda * relevance - (1 - lambda) * likeness` (Carbonell and
-/// Goldstein, 1998, section 2): relevance is its weight and its cosine to the centroid in equal
-/// parts, weight as a share of the largest; likeness is the largest cosine to one chosen before. Of
+/// Goldstein, 1998, section 2): relevance is its weight, as a share of the
+/// largest, and its cosine to the centroid; likeness is the largest cosine to one chosen before. Of
 /// equals the first.
 pub fn choose(
     terms: ArrayView2<'_, f32>,
@@ -19,21 +23,19 @@ pub fn choose(
     centroid: ArrayView1<'_, f32>,
     most: usize,
 ) -> Vec<usize> {
-    let e = |n: &str, d: f32| std::env::var(n).ok().and_then(|v| v.parse().ok()).unwrap_or(d);
-    let (mix, lambda) = (e("KW_MIX", 0.5), e("KW_LAMBDA", RELEVANCE));
     let heaviest = weights.iter().copied().fold(f64::MIN_POSITIVE, f64::max);
     let relevance: Vec<f32> = terms
         .rows()
         .into_iter()
         .zip(weights)
-        .map(|(term, weight)| (1.0 - mix) * term.dot(&centroid) + mix * (weight / heaviest) as f32)
+        .map(|(term, weight)| (1.0 - WEIGHT) * term.dot(&centroid) + WEIGHT * (weight / heaviest) as f32)
         .collect();
     let mut likeness = vec![0f32; weights.len()];
     let mut left: Vec<usize> = (0..weights.len()).collect();
     let mut chosen = Vec::new();
     while chosen.len() < most && !left.is_empty() {
-        let worth = |term: usize| lambda * relevance[term] - (1.0 - lambda) * likeness[term];
-        let best = super::super::cluster::greatest(left.iter().map(|&term| worth(term)));
+        let worth = |term: usize| RELEVANCE * relevance[term] - (1.0 - RELEVANCE) * likeness[term];
+        let best = greatest(left.iter().map(|&term| worth(term)));
         let best = left.remove(best);
         left.iter()
             .for_each(|&term| likeness[term] = likeness[term].max(terms.row(term).dot(&terms.row(best))));

@@ -17,6 +17,8 @@ pub struct Members {
     pub size: usize,
     /// Direction of their mean, `d` values of unit length; zeros where it cancels out.
     pub centroid: Vec<f32>,
+    /// The same of the naming rows alone.
+    pub centre: Vec<f32>,
     /// The row nearest to the centroid, of equals the first by text.
     pub representative: usize,
     /// Rows that the label is made from, the most central first.
@@ -54,7 +56,7 @@ fn of_theme(vectors: ArrayView2<'_, f32>, texts: &[&str], mut rows: Vec<usize>) 
     if naming.len() < LEAST_NAMING {
         naming.clone_from(&rows);
     }
-    by_centrality(vectors, &mut naming);
+    let centre = by_centrality(vectors, &mut naming);
     let cosine = |row: usize| vectors.row(row).dot(&aview1(&centroid));
     // Strictly nearer: of equals the first by text stays.
     let representative =
@@ -63,16 +65,18 @@ fn of_theme(vectors: ArrayView2<'_, f32>, texts: &[&str], mut rows: Vec<usize>) 
     Members {
         size: rows.len(),
         centroid,
+        centre,
         representative: representative.unwrap_or_default(),
         naming,
         held_out: if shared { Vec::new() } else { held_out },
     }
 }
 
-/// Rows by falling cosine to their own mean; equals stay in order.
-fn by_centrality(vectors: ArrayView2<'_, f32>, rows: &mut [usize]) {
+/// Sorts rows by falling cosine to their own mean, which it returns; equals stay in order.
+fn by_centrality(vectors: ArrayView2<'_, f32>, rows: &mut [usize]) -> Vec<f32> {
     let centre = mean_direction(vectors, rows);
     rows.sort_by_cached_key(|&row| std::cmp::Reverse(Total(vectors.row(row).dot(&aview1(&centre)))));
+    centre
 }
 
 /// Direction of the mean, summed in double precision in the order given.
@@ -95,7 +99,7 @@ fn is_held_out(text: &str) -> bool {
     }
     let mut first = [0; 8];
     first.copy_from_slice(&hash.finalize().as_bytes()[..8]);
-    u64::from_le_bytes(first) % FOLDS == std::env::var("FOLD").ok().and_then(|v| v.parse().ok()).unwrap_or(0)
+    u64::from_le_bytes(first) % FOLDS == 0
 }
 
 fn compare(vectors: ArrayView2<'_, f32>, a: usize, b: usize) -> Ordering {

@@ -123,14 +123,15 @@ fn starts(clause: &[Word<'_>]) -> Vec<(usize, bool)> {
 
 /// What follows the leads, and what it must then be.
 fn without_leads<'t>(mut words: &[Word<'t>], mut verb_next: bool) -> (Vec<Word<'t>>, Kind) {
-    let mut turned = false;
+    let (mut turned, mut perfect) = (false, false);
     loop {
         if let Some(length) = lead(&BEFORE_VERB, words) {
             (words, verb_next) = (&words[length..], true);
         } else if verb_next && is_action(words.first()) {
             break;
         } else if let Some(length) = lead(&BEFORE_THING, words) {
-            turned = TURNING.contains(&words[length - 1].plain.as_str());
+            let last = words[length - 1].plain.as_str();
+            (turned, perfect) = (TURNING.contains(&last), ["had", "has", "have"].contains(&last));
             (words, verb_next) = (&words[length..], false);
         } else if let Some(length) = lead(&FILLERS, words) {
             words = &words[length..];
@@ -144,6 +145,8 @@ fn without_leads<'t>(mut words: &[Word<'t>], mut verb_next: bool) -> (Vec<Word<'
         let verb = words.iter().position(|word| is_action(Some(word)));
         words.truncate(verb.unwrap_or(words.len()));
     }
+    // "Has my card been declined": "card declined".
+    words.retain(|word| !perfect || word.plain != "been");
     let telling = words.first().is_some_and(|word| is_telling(&word.plain));
     let kind = if is_action(words.first()) || verb_next && telling { Kind::Action } else { Kind::Thing };
     (words, kind)
@@ -200,7 +203,9 @@ fn phrase(mut words: &[Word<'_>], kind: Kind) -> Option<Phrase> {
     }
     let says = |word: &&Word<'_>| is_telling(&word.plain) || is_action(Some(word));
     let happened = ["get", "be"].contains(&words[0].plain.as_str()) && words[1].plain.ends_with("ed");
-    if words.iter().filter(says).count() < FEWEST_WORDS || happened {
+    // "Never had a fee before" is about fees: the part of a sentence that says so is elsewhere.
+    let denied = words.iter().take(2).any(|word| ["never", "not"].contains(&word.plain.as_str()));
+    if words.iter().filter(says).count() < FEWEST_WORDS || happened || denied {
         return None;
     }
     let mut telling: Vec<String> = Vec::new();
@@ -240,7 +245,9 @@ mod tests {
         has("where is the delivery address", "Delivery address", Kind::Thing);
         has("I lost my card", "Lost my card", Kind::Thing);
         has("why can't I withdraw cash", "Can't withdraw cash", Kind::Thing);
+        has("why has my card been declined", "Card declined", Kind::Thing);
         assert!(said("why hasn't my card arrived").is_empty());
+        assert!(said("how long does my transfer take").is_empty());
         has("can you frobnicate the gadget", "Frobnicate the gadget", Kind::Action);
     }
 

@@ -5,7 +5,18 @@ use std::collections::BTreeMap;
 use ndarray::{Array2, ArrayView1, Axis};
 
 use super::Encode;
+use crate::embed::Embedder;
 use crate::theme::ThemeError;
+
+/// `embedder` as [`super::describe`] wants it.
+pub fn encode_with(embedder: &dyn Embedder) -> impl FnMut(&[&str]) -> Result<Array2<f32>, ThemeError> + '_ {
+    |texts| {
+        let encoded = embedder.encode(texts).map_err(|e| ThemeError::Encode(e.to_string()))?;
+        let flat: Vec<f32> = encoded.into_iter().flat_map(|encoding| encoding.vector).collect();
+        Array2::from_shape_vec((texts.len(), embedder.dimensions()), flat)
+            .map_err(|e| ThemeError::Encode(e.to_string()))
+    }
+}
 
 /// Vectors of texts, by text.
 pub struct TextVectors {
