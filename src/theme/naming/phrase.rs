@@ -127,12 +127,12 @@ fn without_leads<'t>(mut words: &[Word<'t>], mut verb_next: bool) -> (Vec<Word<'
     loop {
         if let Some(length) = lead(&BEFORE_VERB, words) {
             (words, verb_next) = (&words[length..], true);
-        } else if verb_next && is_action(words.first()) {
-            break;
         } else if let Some(length) = lead(&BEFORE_THING, words) {
             let last = words[length - 1].plain.as_str();
             (turned, perfect) = (TURNING.contains(&last), ["had", "has", "have"].contains(&last));
             (words, verb_next) = (&words[length..], false);
+        } else if verb_next && is_action(words.first()) {
+            break;
         } else if let Some(length) = lead(&FILLERS, words) {
             words = &words[length..];
         } else {
@@ -202,7 +202,8 @@ fn phrase(mut words: &[Word<'_>], kind: Kind) -> Option<Phrase> {
         return None;
     }
     let says = |word: &&Word<'_>| is_telling(&word.plain) || is_action(Some(word));
-    let happened = ["get", "be"].contains(&words[0].plain.as_str()) && words[1].plain.ends_with("ed");
+    let first = words[0].plain.as_str();
+    let happened = first == "be" || first == "get" && words[1].plain.ends_with("ed");
     // "Never had a fee before" is about fees: the part of a sentence that says so is elsewhere.
     let denied = words.iter().take(2).any(|word| ["never", "not"].contains(&word.plain.as_str()));
     if words.iter().filter(says).count() < FEWEST_WORDS || happened || denied {
@@ -242,6 +243,7 @@ mod tests {
     fn what_leads_in_is_dropped() {
         has("Hi, how do I activate my new card?", "Activate my new card", Kind::Action);
         has("hello i'd like to please change delivery address now", "Change delivery address", Kind::Action);
+        has("can you please tell me the supported countries", "Supported countries", Kind::Thing);
         has("where is the delivery address", "Delivery address", Kind::Thing);
         has("I lost my card", "Lost my card", Kind::Thing);
         has("why can't I withdraw cash", "Can't withdraw cash", Kind::Thing);

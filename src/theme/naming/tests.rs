@@ -7,7 +7,7 @@ const WORDS: [&str; 8] = ["export", "report", "reset", "password", "invoice", "a
 
 /// One axis per word of [`WORDS`] and one for the rest: a bag of words.
 fn bag(texts: &[&str]) -> Array2<f32> {
-    let mut rows = Array2::zeros((texts.len(), WORDS.len() + 1));
+    let mut rows = Array2::<f32>::zeros((texts.len(), WORDS.len() + 1));
     for (mut row, text) in rows.rows_mut().into_iter().zip(texts) {
         row[WORDS.len()] = 0.3;
         for word in text.to_lowercase().split_whitespace() {
