@@ -63,7 +63,8 @@ fn themes(args: &Evaluate, session: &Session) -> Result<(), CliError> {
 fn print_labels(themes: &[Theme], session: &Session) {
     let mut aucs: Vec<f64> = themes.iter().filter_map(|theme| Some(theme.separation?.auc)).collect();
     aucs.sort_by(f64::total_cmp);
-    if let (Some(least), Some(median)) = (aucs.first(), aucs.get(aucs.len() / 2)) {
+    if let Some(least) = aucs.first() {
+        let median = (aucs[(aucs.len() - 1) / 2] + aucs[aucs.len() / 2]) / 2.0;
         let mean = aucs.iter().sum::<f64>() / aucs.len() as f64;
         let count = aucs.len();
         session.printer.data(&format!(
