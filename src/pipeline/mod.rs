@@ -105,7 +105,10 @@ pub fn run(plan: &Plan, progress: &Progress) -> Result<Published, PipelineError>
     let cache = cache.map(|cache| cache.finish());
     let size = (read.conversations, encoded.dimensions);
     draft.stage("signals", |d| signals::run(&plan.signals, size, &engine, d, progress))?;
-    let themes = draft.stage("themes", |d| themes::run(&plan.themes, encoded.dimensions, d, progress))?;
+    // Names want the encoder once more: the first one went into its query.
+    let encoder = || Encoder::load(&model, plan.encode);
+    let themes =
+        draft.stage("themes", |d| themes::run(&plan.themes, encoder, encoded.dimensions, d, progress))?;
     let map = draft.stage("map", |d| map::run(plan.themes.seed, encoded.dimensions, d, progress))?;
     draft.stage("finish", |d| finish::run(&plan.signals, read.conversations, &engine, d, progress))?;
     let outcomes = draft.stage("outcomes", |d| outcomes::run(&plan.outcomes, &read, &engine, d, progress))?;

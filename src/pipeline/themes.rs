@@ -9,10 +9,11 @@ use serde::{Deserialize, Serialize};
 
 use super::PipelineError;
 use super::rows::{vector_at, vector_type, vectors_column};
+use crate::embed::{EmbedError, Encoder};
 use crate::progress::Progress;
 use crate::run::{RunDraft, write_json};
 use crate::table::{BATCH_ROWS, TableWriter, batches, column, schema, text, text_at};
-use crate::theme::{ThemeParams, Themes, find};
+use crate::theme::{ThemeParams, Themes, encode_with, find};
 
 /// What the themes stage hands on: the themes themselves, without the rows.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -45,6 +46,12 @@ pub struct ThemeEntry {
     pub representative_conversation: String,
     /// Conversations in it.
     pub conversations: u64,
+    /// How well the name alone finds held-out members against those of `auc_against`, 0..=1.
+    #[serde(default)]
+    pub auc: Option<f64>,
+    /// The nearest theme.
+    #[serde(default)]
+    pub auc_against: Option<u32>,
 }
 
 /// Conversations that carry a request: the rows that themes are made of.
@@ -62,6 +69,7 @@ pub struct Requests {
 /// `embeddings/conversations.parquet` and `model/centroids.parquet`.
 pub fn run(
     params: &ThemeParams,
+    encoder: impl FnOnce() -> Result<Encoder, EmbedError>,
     dimensions: usize,
     draft: &RunDraft,
     progress: &Progress,
@@ -71,7 +79,10 @@ pub fn run(
     let vectors = Array2::from_shape_vec((rows, dimensions), requests.vectors.clone())
         .unwrap_or_else(|_| Array2::zeros((0, dimensions)));
     let texts: Vec<&str> = requests.texts.iter().map(String::as_str).collect();
-    let found = find(vectors.view(), &texts, params, progress)?;
+    let mut found = find(vectors.view(), &texts, params, progress)?;
+    if !found.themes.is_empty() {
+        found.describe(vectors.view(), &texts, params, &mut encode_with(&encoder()?))?;
+    }
     write_vectors(&requests, dimensions, draft)?;
     write_assignments(&requests, &found, draft)?;
     write_centroids(&found, dimensions, draft)?;
@@ -95,6 +106,8 @@ fn entry(theme: &crate::theme::Theme, requests: &Requests) -> ThemeEntry {
         representative: requests.texts[theme.representative].clone(),
         representative_conversation: requests.ids[theme.representative].clone(),
         conversations: theme.size as u64,
+        auc: theme.separation.map(|separation| separation.auc),
+        auc_against: theme.separation.map(|separation| separation.against),
     }
 }
 

@@ -16,11 +16,10 @@ mod distance;
 mod distinct;
 mod hdbscan;
 mod kmeans;
-mod label;
 pub mod ledger;
 mod lloyd;
 pub mod map;
-mod name;
+pub mod naming;
 mod one_to_one;
 mod params;
 mod refine;
@@ -36,7 +35,7 @@ mod union_find;
 mod ward;
 mod words;
 
-use ndarray::{Array2, ArrayView1, ArrayView2, aview1};
+use ndarray::{ArrayView1, ArrayView2, aview1};
 use serde::{Deserialize, Serialize};
 
 use crate::progress::Progress;
@@ -48,6 +47,7 @@ pub use dbscan::Dbscan;
 pub use hdbscan::Hdbscan;
 pub use kmeans::{KMeans, spread_start};
 pub use lloyd::{Geometry, Lloyd};
+pub use naming::{Description, Encode, Separation, describe, encode_with};
 pub use params::{Algorithm, K, ThemeParams};
 pub use score::{Scores, score};
 
@@ -94,6 +94,9 @@ pub enum ThemeError {
         /// What it said.
         reason: String,
     },
+    /// A label could not be embedded.
+    #[error("names could not be embedded: {0}")]
+    Encode(String),
 }
 
 /// One thing users come for.
@@ -111,6 +114,8 @@ pub struct Theme {
     pub size: usize,
     /// Direction of the rows' mean, `d` values of unit length.
     pub centroid: Vec<f32>,
+    /// How well the name alone finds held-out members; `None` without an encoder, or with too few.
+    pub separation: Option<Separation>,
 }
 
 /// All themes of a set of rows, and which row is in which.
@@ -132,7 +137,28 @@ pub struct Themes {
     pub method: String,
 }
 
+impl Themes {
+    /// Names the themes anew with the encoder: titles and keywords by what they mean, scored.
+    ///
+    /// `vectors`, `texts`: the rows they were found in.
+    ///
+    /// # Errors
+    /// As [`describe`].
+    pub fn describe(
+        &mut self,
+        vectors: ArrayView2<'_, f32>,
+        texts: &[&str],
+        params: &ThemeParams,
+        encode: &mut Encode<'_>,
+    ) -> Result<(), ThemeError> {
+        self.themes = themes(describe(vectors, texts, &self.assignment, params, Some(encode))?);
+        Ok(())
+    }
+}
+
 /// Finds the themes of `vectors`, `(n, d)` unit rows; `texts` holds one request per row, for names.
+///
+/// Names come from words alone; [`Themes::describe`] names with the encoder.
 ///
 /// The same rows in the same order give the same themes, whatever the number of threads.
 ///
@@ -150,7 +176,7 @@ pub fn find(
         return Ok(Themes { method: "no rows".into(), ..Themes::default() });
     }
     let found = group(vectors, texts, params, progress)?.within(params.max_outliers, vectors);
-    let themes = describe(vectors, texts, &found.clusters, params.keywords);
+    let themes = themes(describe(vectors, texts, &found.clusters.labels, params, None)?);
     let similarity = similarities(vectors, &found.clusters, &themes);
     progress.finish(&format!("{} themes", themes.len()));
     Ok(Themes {
@@ -307,41 +333,18 @@ fn kmeans(k: usize, params: &ThemeParams) -> KMeans {
     }
 }
 
-/// Centroid, keywords, name and representative of every cluster.
-fn describe(
-    vectors: ArrayView2<'_, f32>,
-    texts: &[&str],
-    clusters: &Clusters,
-    keywords: usize,
-) -> Vec<Theme> {
-    let centroids = clusters.centroids(vectors);
-    let members = members(vectors, clusters, &centroids);
-    let terms = label::terms(texts, &members);
-    let names = name::names(texts, &members, &terms);
-    let theme = |(id, name): (usize, String)| Theme {
-        id: id as u32,
-        name,
-        keywords: terms[id].keywords.iter().take(keywords).map(|term| term.text.clone()).collect(),
-        representative: members[id][0],
-        size: members[id].len(),
-        centroid: centroids.row(id).to_vec(),
+/// Descriptions in order of label as themes.
+fn themes(descriptions: Vec<Description>) -> Vec<Theme> {
+    let theme = |(id, described): (u32, Description)| Theme {
+        id,
+        name: described.name,
+        keywords: described.keywords,
+        representative: described.representative,
+        size: described.size,
+        centroid: described.centroid,
+        separation: described.separation,
     };
-    names.into_iter().enumerate().map(theme).collect()
-}
-
-/// Rows of each cluster, the most central first, equals in row order.
-fn members(vectors: ArrayView2<'_, f32>, clusters: &Clusters, centroids: &Array2<f32>) -> Vec<Vec<usize>> {
-    let mut members: Vec<Vec<(f32, usize)>> = vec![Vec::new(); clusters.count];
-    for (row, label) in clusters.labels.iter().enumerate() {
-        if let Some(label) = label.map(|label| label as usize) {
-            members[label].push((vectors.row(row).dot(&centroids.row(label)), row));
-        }
-    }
-    let central = |mut rows: Vec<(f32, usize)>| {
-        rows.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
-        rows.into_iter().map(|(_, row)| row).collect()
-    };
-    members.into_iter().map(central).collect()
+    (0..).zip(descriptions).map(theme).collect()
 }
 
 /// Cosine of each row to its own theme's centroid; 0 for noise.
