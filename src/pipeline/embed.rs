@@ -51,7 +51,7 @@ pub struct EncodedFacts {
 /// Reads `staging/conversations.parquet` and, where there is a cache, what earlier nights made of its texts; leaves `embeddings/texts.parquet` and `turns/`.
 pub fn run<E: Embedder + 'static>(
     engine: &Engine,
-    encoder: impl FnOnce() -> Result<E, EmbedError>,
+    encoder: impl FnOnce() -> Result<Arc<E>, EmbedError>,
     tone: ToneHead,
     cache: Option<Arc<Cache>>,
     draft: &RunDraft,
@@ -216,7 +216,7 @@ fn texts_schema(dimensions: usize) -> SchemaRef {
 
 /// Everything a text goes through: the cache, or the encoder and the tone head.
 struct Reader<E> {
-    encoder: E,
+    encoder: Arc<E>,
     tone: ToneHead,
     cache: Option<Arc<Cache>>,
 }

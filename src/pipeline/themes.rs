@@ -69,7 +69,7 @@ pub struct Requests {
 /// `embeddings/conversations.parquet` and `model/centroids.parquet`.
 pub fn run(
     params: &ThemeParams,
-    encoder: impl FnOnce() -> Result<Encoder, EmbedError>,
+    encoder: impl FnOnce() -> Result<Arc<Encoder>, EmbedError>,
     dimensions: usize,
     draft: &RunDraft,
     progress: &Progress,
@@ -81,7 +81,7 @@ pub fn run(
     let texts: Vec<&str> = requests.texts.iter().map(String::as_str).collect();
     let mut found = find(vectors.view(), &texts, params, progress)?;
     if !found.themes.is_empty() {
-        found.describe(vectors.view(), &texts, params, &mut encode_with(&encoder()?))?;
+        found.describe(vectors.view(), &texts, params, &mut encode_with(encoder()?.as_ref()))?;
     }
     write_vectors(&requests, dimensions, draft)?;
     write_assignments(&requests, &found, draft)?;

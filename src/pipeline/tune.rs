@@ -8,12 +8,13 @@ use datafusion::arrow::array::AsArray;
 use ndarray::Array2;
 use serde::Deserialize;
 
+use super::encoder::SharedEncoder;
 use super::rows::vector_at;
 use super::signals::shortened;
 use super::{InputFile, PipelineError, cache, embed, fingerprint, inputs, read, signals, themes};
 use crate::config::{Config, EmbedConfig, Plan};
 use crate::conversation::cue::carries_request;
-use crate::embed::{Encoder, Model};
+use crate::embed::Model;
 use crate::engine::{Engine, EngineParams};
 use crate::progress::Progress;
 use crate::read::{SourceFile, expand};
@@ -147,8 +148,9 @@ fn drafted(
     write_file(&draft.path("config.toml"), plan.config.to_toml()?.as_bytes())?;
     let read = draft.stage("read", |d| read::run(plan, files, &engine, d, progress))?;
     let cache = cache::open(plan, &model_hash, &tone_hash);
-    let encoder = || Encoder::load(model, plan.encode);
-    let encoded = draft.stage("embed", |d| embed::run(&engine, encoder, tone, cache.clone(), d, progress))?;
+    let mut encoder = SharedEncoder::new(model.clone(), plan.encode);
+    let encoded =
+        draft.stage("embed", |d| embed::run(&engine, || encoder.get(), tone, cache.clone(), d, progress))?;
     cache.map(|cache| cache.finish());
     let size = (read.conversations, encoded.dimensions);
     draft.stage("signals", |d| signals::run(&plan.signals, size, &engine, d, progress))?;
