@@ -107,18 +107,23 @@ def compare(first, second, sure_only):
 
 
 def count(final, units):
-    print(f"{'label':12}{'tuning':>8}{'test':>8}{'unsure':>8}   arena/wildchat/ubuntu")
+    sources = ("arena", "wildchat", "ubuntu")
+    print(f"{'label':12}{'tuning':>8}{'test':>8}{'doubted: given':>16}{'not':>5}   share of all turns, weighted: {'/'.join(sources)}")
     for label in LABELS + MARKS:
-        halves, sources, doubted = {}, {}, 0
+        halves, doubted = {"tuning": 0, "test": 0}, [0, 0]
+        weight = {source: [0.0, 0.0] for source in sources}
         for row, unit in zip(final, units):
+            given = label in members(row["labels"])
             if members(row["unsure"]) & {label, "all"}:
-                doubted += 1
-            elif label in members(row["labels"]):
-                halves[unit["half"]] = halves.get(unit["half"], 0) + 1
-                sources[unit["source"]] = sources.get(unit["source"], 0) + 1
-        spread = "/".join(str(sources.get(s, 0)) for s in ("arena", "wildchat", "ubuntu"))
-        print(f"{label:12}{halves.get('tuning', 0):8}{halves.get('test', 0):8}{doubted:8}   {spread}")
-    for half in ("tuning", "test"):
+                doubted[given] += 1
+                continue
+            halves[unit["half"]] += given
+            weight[unit["source"]][given] += float(unit["weight"])
+        shares = [f"{100 * yes / (no + yes):.1f} %" for no, yes in weight.values()]
+        if label == "refusal":
+            shares[0] = "-"
+        print(f"{label:12}{halves['tuning']:8}{halves['test']:8}{doubted[1]:16}{doubted[0]:5}   {' / '.join(shares)}")
+    for half in halves:
         rows = [row for row, unit in zip(final, units) if unit["half"] == half]
         print(f"{half}: {len(rows)} units, {sum(not row['unsure'] for row in rows)} of them in no doubt at all")
 
@@ -136,5 +141,5 @@ if __name__ == "__main__":
     print("\nUnits in no doubt for the label\n")
     compare(*passes.values(), sure_only=True)
     if final:
-        print("\nFinal labels (positives; unsure ones left out)\n")
+        print("\nFinal labels: positives in no doubt, and how many more stand in doubt\n")
         count(final, units)
