@@ -48,7 +48,7 @@ pub struct Description {
 pub struct Separation {
     /// P(cosine of name and member > cosine of name and the other's member), ties half, 0..=1.
     pub auc: f64,
-    /// The theme whose centroid has the largest cosine with this one's.
+    /// The theme whose centroid has the largest cosine with this one's, of those with enough members to tell.
     pub against: u32,
 }
 

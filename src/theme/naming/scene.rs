@@ -13,7 +13,7 @@ use crate::theme::ThemeError;
 
 /// Fewest held-out rows, on either side, that score a label.
 const LEAST_HELD_OUT: usize = 5;
-/// Rows of a theme that candidates for a title are scored on.
+/// Rows of a theme, and of all others together, that candidates for a title are scored on.
 const SCORED_ROWS: usize = 500;
 
 /// The rows, and who belongs where.
@@ -56,12 +56,25 @@ impl Scene<'_, '_> {
     }
 
     /// Candidates by worth and AUC on the rows they were made from, the best first.
+    ///
+    /// Half of the AUC is against the nearest theme, which alone would let a title speak of one corner of
+    /// its theme that the neighbour lacks; half is against all others.
     fn rank(&self, theme: usize, candidates: Vec<Candidate>, known: &TextVectors) -> Vec<Candidate> {
-        let own = self.sample(theme);
-        let other = self.nearest(theme).map(|other| self.sample(other));
+        let own = self.sample(theme, SCORED_ROWS);
+        let near = self.nearest(theme, 0).map(|near| self.sample(near, SCORED_ROWS));
+        let share = SCORED_ROWS.div_ceil(self.members.len());
+        let others: Vec<Array2<f32>> = (0..self.members.len())
+            .filter(|&other| other != theme)
+            .map(|other| self.sample(other, share))
+            .collect();
         let score = |candidate: Candidate| {
             let vector = known.get(&candidate.text)?;
-            let finds = other.as_ref().map_or(0.5, |other| auc(&dots(&own, vector), &dots(other, vector)));
+            let scores = dots(&own, vector);
+            let apart = |near: &Array2<f32>| {
+                let all: Vec<f32> = others.iter().flat_map(|rows| dots(rows, vector)).collect();
+                (auc(&scores, &dots(near, vector)) + auc(&scores, &all)) / 2.0
+            };
+            let finds = near.as_ref().map_or(0.5, apart);
             Some(Candidate { worth: candidate.worth + finds, ..candidate })
         };
         let mut ranked: Vec<Candidate> = candidates.into_iter().filter_map(score).collect();
@@ -69,10 +82,10 @@ impl Scene<'_, '_> {
         ranked
     }
 
-    /// Vectors of at most [`SCORED_ROWS`] naming rows, evenly from the most to the least central.
-    fn sample(&self, theme: usize) -> Array2<f32> {
+    /// Vectors of at most `most` naming rows, evenly from the most to the least central.
+    fn sample(&self, theme: usize, most: usize) -> Array2<f32> {
         let rows = &self.members[theme].naming;
-        let step = rows.len().div_ceil(SCORED_ROWS).max(1);
+        let step = rows.len().div_ceil(most).max(1);
         let rows: Vec<usize> = rows.iter().step_by(step).copied().collect();
         self.vectors.select(Axis(0), &rows)
     }
@@ -88,22 +101,24 @@ impl Scene<'_, '_> {
 
     /// How well a label finds the rows held out.
     fn separation(&self, theme: usize, label: ArrayView1<'_, f32>) -> Option<Separation> {
-        let against = self.nearest(theme)?;
-        let (own, other) = (&self.members[theme].held_out, &self.members[against].held_out);
-        if own.len().min(other.len()) < LEAST_HELD_OUT {
+        let own = &self.members[theme].held_out;
+        if own.len() < LEAST_HELD_OUT {
             return None;
         }
+        let against = self.nearest(theme, LEAST_HELD_OUT)?;
+        let other = &self.members[against].held_out;
         let cosines = |rows: &[usize]| -> Vec<f32> {
             rows.iter().map(|&row| self.vectors.row(row).dot(&label)).collect()
         };
         Some(Separation { auc: auc(&cosines(own), &cosines(other)), against: against as u32 })
     }
 
-    /// The other theme with the largest cosine of centroids; of equals the first.
-    fn nearest(&self, theme: usize) -> Option<usize> {
+    /// The other theme with the largest cosine of centroids and `held_out` rows or more; of equals the first.
+    fn nearest(&self, theme: usize, held_out: usize) -> Option<usize> {
         let own = aview1(&self.members[theme].centroid);
         let cosine = |other: usize| own.dot(&aview1(&self.members[other].centroid));
-        let others = (0..self.members.len()).filter(|&other| other != theme);
+        let enough = |&other: &usize| other != theme && self.members[other].held_out.len() >= held_out;
+        let others = (0..self.members.len()).filter(enough);
         let cosines = others.map(|other| (cosine(other), other));
         cosines.reduce(|best, other| if other.0 > best.0 { other } else { best }).map(|(_, other)| other)
     }
