@@ -90,6 +90,7 @@ impl PipelineError {
                         | ActivityError::ColumnType { .. }
                 )
                 | PipelineError::Model(_)
+                | PipelineError::Embed(EmbedError::Model(_))
         )
     }
 }
