@@ -72,6 +72,7 @@ struct RunFacts<'a> {
 pub fn run(plan: &Plan, progress: &Progress) -> Result<Published, PipelineError> {
     let started = Utc::now();
     let files = expand(&plan.conversations)?;
+    cache::check(plan, &files)?;
     let model = plan.load_model()?;
     let model_hash = model.hash();
     let tone = ToneHead::bundled()?;
@@ -97,7 +98,7 @@ pub fn run(plan: &Plan, progress: &Progress) -> Result<Published, PipelineError>
         Some(Ok(loaded)) => loaded,
         _ => Encoder::load(&model, plan.encode),
     };
-    let cache = cache::open(plan, &model_hash, &tone_hash);
+    let cache = cache::open(plan, &model_hash, &tone_hash)?;
     let encoded =
         draft.stage("embed", |d| embed::run(&engine, encoder, tone.clone(), cache.clone(), d, progress))?;
     let cache = cache.map(|cache| cache.finish());
