@@ -196,6 +196,7 @@ impl Config {
             encode: EncodeParams {
                 batch_tokens: self.embed.batch_tokens,
                 backend,
+                unit_length: true,
                 ..EncodeParams::default()
             },
             cache: self.cache_params(),

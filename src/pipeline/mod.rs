@@ -75,6 +75,7 @@ struct RunFacts<'a> {
 pub fn run(plan: &Plan, progress: &Progress) -> Result<Published, PipelineError> {
     let started = Utc::now();
     let files = expand(&plan.conversations)?;
+    cache::check(plan, &files)?;
     let model = plan.load_model()?;
     let model_hash = model.hash();
     let tone = ToneHead::bundled()?;
@@ -95,7 +96,7 @@ pub fn run(plan: &Plan, progress: &Progress) -> Result<Published, PipelineError>
         encoder.load_meanwhile();
     }
     let read = draft.stage("read", |d| read::run(plan, &files, &engine, d, progress))?;
-    let cache = cache::open(plan, &model_hash, &tone_hash);
+    let cache = cache::open(plan, &model_hash, &tone_hash)?;
     let encoded = draft.stage("embed", |d| {
         embed::run(&engine, || encoder.get(), tone.clone(), cache.clone(), d, progress)
     })?;

@@ -147,7 +147,7 @@ fn drafted(
     })?;
     write_file(&draft.path("config.toml"), plan.config.to_toml()?.as_bytes())?;
     let read = draft.stage("read", |d| read::run(plan, files, &engine, d, progress))?;
-    let cache = cache::open(plan, &model_hash, &tone_hash);
+    let cache = cache::open(plan, &model_hash, &tone_hash)?;
     let mut encoder = SharedEncoder::new(model.clone(), plan.encode);
     let encoded =
         draft.stage("embed", |d| embed::run(&engine, || encoder.get(), tone, cache.clone(), d, progress))?;

@@ -3,13 +3,14 @@
 mod input;
 mod output;
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use super::args::Embed;
 use super::{CliError, Session};
 use crate::embed::model::Prompt;
-use crate::embed::{Backend, Embedder, EncodeParams, Encoder, Instructions, Model, ModelSource, normalise};
+use crate::embed::{Backend, Embedder, EncodeParams, Encoder, Instructions, Model, ModelSource};
 use input::{Item, Source};
 use output::Output;
 
@@ -77,7 +78,7 @@ impl Work {
     /// A vector per item; equal texts are encoded once.
     fn encode(&mut self, batch: &[Item]) -> Result<Vec<Vec<f32>>, CliError> {
         let start = Instant::now();
-        let texts: Vec<String> = batch.iter().map(|item| normalise(&item.text)).collect();
+        let texts: Vec<Cow<'_, str>> = batch.iter().map(|item| self.encoder.normal(&item.text)).collect();
         let mut places: HashMap<&str, usize> = HashMap::with_capacity(texts.len());
         let mut distinct: Vec<&str> = Vec::with_capacity(texts.len());
         let rows: Vec<usize> = texts
