@@ -53,6 +53,21 @@ pub enum Command {
     /// Write simulated conversations and activity, with the truth beside them.
     Simulate(Simulate),
     /// Turn texts into vectors.
+    ///
+    /// A text's vector depends on nothing but the text. Each comes out as soon as no more input waits, so a program
+    /// may send a line and wait for its vector.
+    ///
+    /// Other fields are carried along. JSON Lines to JSON Lines: as they are spelled, but for a `vector`, which
+    /// the new one replaces. Parquet: every column, with its type; null or non-UTF-8 texts are unusable. JSON Lines to
+    /// Parquet: fields of the first 2,048 lines become columns: booleans, integers, numbers (f64), or text, with
+    /// objects, arrays and mixed values in their JSON spelling; what comes later and has no column, or does not
+    /// fit it, goes into the column `_rest` as JSON.
+    ///
+    /// Lines that cannot be used are counted, and the first are named on stderr with their reason. Past
+    /// --max-reject-share the exit code is 2: on standard output all other vectors have been written; for `--out
+    /// v.jsonl` they are in v.incomplete.jsonl, and what was called v.jsonl stays. Where --out is the input
+    /// itself, a single unusable line counts as too many. An input that is cut off gives every whole line before the
+    /// cut, and a warning.
     Embed(Embed),
     /// The sentence-transformer: list, fetch, verify; train the tone head.
     Model(Model),
@@ -181,12 +196,35 @@ pub struct Simulate {
     pub out: PathBuf,
 }
 
+/// What an input of `embed` is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum InputFormat {
+    /// Parquet by its first bytes or its name; else each line for itself: one that begins with `{` is a JSON
+    /// object, any other is the text.
+    Auto,
+    /// Every line is a text, whatever it begins with.
+    Text,
+    /// Every line is a JSON object; blank lines are skipped.
+    Jsonl,
+    /// A table.
+    Parquet,
+}
+
 /// `embed`
 #[derive(Debug, Args)]
 pub struct Embed {
-    /// One text a line, JSON Lines with `text`, or `.parquet` with a column `text`; `-` reads standard input.
+    /// One text a line, JSON Lines or Parquet, lines also in gzip or zstd; `-` reads standard input.
     #[arg(long, default_value = "-", value_name = "FILE")]
     pub input: PathBuf,
+    /// What the input is.
+    #[arg(long, value_enum, default_value = "auto")]
+    pub format: InputFormat,
+    /// The field of JSON Lines, or the column, that holds the text.
+    #[arg(long, default_value = "text", value_name = "NAME")]
+    pub text_field: String,
+    /// Share of unusable lines (0 to 1) past which the command fails.
+    #[arg(long, default_value_t = 0.01, value_name = "SHARE", value_parser = share)]
+    pub max_reject_share: f64,
     /// `.parquet` (f32 vectors) or JSON Lines; `-` writes JSON Lines to standard output.
     #[arg(long, default_value = "-", value_name = "FILE")]
     pub out: PathBuf,
@@ -208,6 +246,11 @@ pub struct Embed {
     /// Print texts, tokens and seconds as one JSON object on stdout; goes with `--out FILE`.
     #[arg(long)]
     pub json: bool,
+}
+
+fn share(word: &str) -> Result<f64, String> {
+    let share = word.parse::<f64>().ok().filter(|share| (0.0..=1.0).contains(share));
+    share.ok_or_else(|| "must be a number from 0 to 1".into())
 }
 
 /// `model`

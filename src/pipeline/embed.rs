@@ -59,7 +59,7 @@ pub fn run<E: Embedder + 'static>(
     progress: &Progress,
 ) -> Result<(u64, EncodedFacts), PipelineError> {
     let encoder = encoder()?;
-    let mut facts = flatten(&encoder, draft)?;
+    let mut facts = flatten(encoder.as_ref(), draft)?;
     let dimensions = encoder.dimensions();
     facts.dimensions = dimensions;
     engine.register_function(encode_function(Reader { encoder, tone, cache }, progress.clone()));
