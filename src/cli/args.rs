@@ -44,6 +44,8 @@ pub enum Command {
     Check(Inputs),
     /// Analyse an export and publish a run directory.
     Run(Inputs),
+    /// Sweep theme counts and densities, show the curves, print the TOML to paste.
+    Tune(Tune),
     /// Print a run's report.
     Report(Report),
     /// Show a run's themes, a theme, a conversation or a user.
@@ -120,6 +122,26 @@ pub struct Inputs {
     #[arg(long, value_name = "DATE")]
     pub until: Option<String>,
     /// Print the result as JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `tune`
+#[derive(Debug, Args)]
+pub struct Tune {
+    /// The config; without it undertone.toml if there is one, else that of RUN, else defaults.
+    #[arg(short, long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Files or patterns of conversations, in place of the config's.
+    #[arg(long, value_name = "GLOB", num_args = 1..)]
+    pub conversations: Vec<String>,
+    /// Run whose vectors to use; without it the newest one, if it is of the same input.
+    #[arg(long, value_name = "RUN")]
+    pub run: Option<PathBuf>,
+    /// SVG file for the picture.
+    #[arg(long, default_value = "tune.svg", value_name = "FILE")]
+    pub out: PathBuf,
+    /// Print one JSON object in place of tables and plots.
     #[arg(long)]
     pub json: bool,
 }

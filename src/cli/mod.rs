@@ -8,11 +8,13 @@ mod embed;
 mod evaluate;
 mod init;
 mod model;
+mod plot;
 mod printer;
 mod report;
 mod run;
 mod show;
 mod simulate;
+mod tune;
 
 use std::process::ExitCode;
 
@@ -117,6 +119,7 @@ fn dispatch(command: Command, session: &Session) -> Result<(), CliError> {
         Command::Init(args) => init::run(&args, session),
         Command::Check(args) => check::run(&args, session),
         Command::Run(args) => run::run(&args, session),
+        Command::Tune(args) => tune::run(&args, session),
         Command::Report(args) => report::run(&args, session),
         Command::Show(args) => show::run(&args, session),
         Command::Simulate(args) => simulate::run(&args, session),

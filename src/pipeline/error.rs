@@ -1,5 +1,6 @@
 //! Everything that can end a run, and whose fault it is.
 
+use crate::embed::cache::CacheError;
 use crate::embed::{EmbedError, ModelError};
 use crate::engine::EngineError;
 use crate::outcome::OutcomeError;
@@ -53,6 +54,9 @@ pub enum PipelineError {
     /// A text cannot be embedded.
     #[error(transparent)]
     Embed(#[from] EmbedError),
+    /// The config's cache is something else.
+    #[error(transparent)]
+    Cache(#[from] CacheError),
     /// The tone head cannot be used.
     #[error(transparent)]
     Tone(#[from] ToneError),
@@ -90,6 +94,8 @@ impl PipelineError {
                         | ActivityError::ColumnType { .. }
                 )
                 | PipelineError::Model(_)
+                | PipelineError::Cache(_)
+                | PipelineError::Embed(EmbedError::Model(_))
         )
     }
 }

@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::path::Path;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::PipelineError;
 use crate::config::Plan;
@@ -11,7 +11,7 @@ use crate::progress::Progress;
 use crate::read::{ReadError, SourceFile};
 
 /// One input file of a run.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct InputFile {
     /// Its path, as given.
     pub path: String,

@@ -9,10 +9,11 @@ use serde::{Deserialize, Serialize};
 
 use super::PipelineError;
 use super::rows::{vector_at, vector_type, vectors_column};
+use crate::embed::{EmbedError, Encoder};
 use crate::progress::Progress;
 use crate::run::{RunDraft, write_json};
 use crate::table::{BATCH_ROWS, TableWriter, batches, column, schema, text, text_at};
-use crate::theme::{ThemeParams, Themes, find};
+use crate::theme::{ThemeParams, Themes, encode_with, find};
 
 /// What the themes stage hands on: the themes themselves, without the rows.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -21,6 +22,9 @@ pub struct ThemeSet {
     pub themes: Vec<ThemeEntry>,
     /// Conversations with a vector but in no theme.
     pub noise: u64,
+    /// Conversations that the budget `max_outliers` moved out of the noise.
+    #[serde(default)]
+    pub moved: u64,
     /// Conversations without any request.
     pub silent: u64,
     /// How themes were found, one sentence.
@@ -42,13 +46,22 @@ pub struct ThemeEntry {
     pub representative_conversation: String,
     /// Conversations in it.
     pub conversations: u64,
+    /// How well the name alone finds held-out members against those of `auc_against`, 0..=1.
+    #[serde(default)]
+    pub auc: Option<f64>,
+    /// The nearest theme.
+    #[serde(default)]
+    pub auc_against: Option<u32>,
 }
 
 /// Conversations that carry a request: the rows that themes are made of.
-struct Requests {
-    ids: Vec<String>,
-    texts: Vec<String>,
-    vectors: Vec<f32>,
+pub struct Requests {
+    /// Conversations, in order of id.
+    pub ids: Vec<String>,
+    /// Their first requests, shortened.
+    pub texts: Vec<String>,
+    /// Their vectors, end to end.
+    pub vectors: Vec<f32>,
     silent: Vec<String>,
 }
 
@@ -56,6 +69,7 @@ struct Requests {
 /// `embeddings/conversations.parquet` and `model/centroids.parquet`.
 pub fn run(
     params: &ThemeParams,
+    encoder: impl FnOnce() -> Result<Arc<Encoder>, EmbedError>,
     dimensions: usize,
     draft: &RunDraft,
     progress: &Progress,
@@ -65,13 +79,17 @@ pub fn run(
     let vectors = Array2::from_shape_vec((rows, dimensions), requests.vectors.clone())
         .unwrap_or_else(|_| Array2::zeros((0, dimensions)));
     let texts: Vec<&str> = requests.texts.iter().map(String::as_str).collect();
-    let found = find(vectors.view(), &texts, params, progress)?;
+    let mut found = find(vectors.view(), &texts, params, progress)?;
+    if !found.themes.is_empty() {
+        found.describe(vectors.view(), &texts, params, &mut encode_with(encoder()?.as_ref()))?;
+    }
     write_vectors(&requests, dimensions, draft)?;
     write_assignments(&requests, &found, draft)?;
     write_centroids(&found, dimensions, draft)?;
     let set = ThemeSet {
         themes: found.themes.iter().map(|theme| entry(theme, &requests)).collect(),
         noise: found.assignment.iter().filter(|theme| theme.is_none()).count() as u64,
+        moved: found.moved as u64,
         silent: requests.silent.len() as u64,
         method: found.method.clone(),
     };
@@ -88,10 +106,13 @@ fn entry(theme: &crate::theme::Theme, requests: &Requests) -> ThemeEntry {
         representative: requests.texts[theme.representative].clone(),
         representative_conversation: requests.ids[theme.representative].clone(),
         conversations: theme.size as u64,
+        auc: theme.separation.map(|separation| separation.auc),
+        auc_against: theme.separation.map(|separation| separation.against),
     }
 }
 
-fn load(draft: &RunDraft) -> Result<Requests, PipelineError> {
+/// The rows that `staging/scenes.parquet` holds.
+pub fn load(draft: &RunDraft) -> Result<Requests, PipelineError> {
     let mut requests = Requests { ids: vec![], texts: vec![], vectors: vec![], silent: vec![] };
     for batch in batches(&draft.path("staging/scenes.parquet"))? {
         let batch = batch?;

@@ -8,6 +8,7 @@ use crate::finding::Finding;
 use crate::outcome::effect::Effect;
 use crate::outcome::estimate::Rate;
 use crate::outcome::retention::RetentionTable;
+use crate::theme::CurvePoint;
 use crate::theme::map::Map;
 
 /// Everything `report.html`, `report.md` and `report --format json` say.
@@ -36,6 +37,9 @@ pub struct Report {
     pub conversations: BTreeMap<String, ConversationPage>,
     /// Definitions, parameters, versions, hashes: name and text.
     pub methods: Vec<Method>,
+    /// What the number of themes was chosen from, by rising number; empty where it was given.
+    #[serde(default)]
+    pub curve: Vec<CurvePoint>,
 }
 
 /// Head figures.

@@ -1,6 +1,7 @@
 //! `find` on awkward input and on several numbers of threads.
 
 use super::*;
+use ndarray::Array2;
 use rand::{Rng, SeedableRng};
 use rand_xoshiro::Xoshiro256Plus;
 

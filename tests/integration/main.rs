@@ -12,3 +12,4 @@ mod house;
 mod planted_truth;
 mod real_data;
 mod resume;
+mod tune;

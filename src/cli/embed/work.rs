@@ -1,5 +1,6 @@
 //! The encoder with what it has done so far.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
@@ -7,7 +8,7 @@ use super::item::Item;
 use crate::cli::CliError;
 use crate::cli::args::Embed;
 use crate::embed::model::Prompt;
-use crate::embed::{Backend, Embedder, EncodeParams, Encoder, Instructions, Model, ModelSource, normalise};
+use crate::embed::{Backend, Embedder, EncodeParams, Encoder, Instructions, Model, ModelSource};
 
 /// The encoder with what it has done so far.
 pub struct Work {
@@ -57,7 +58,7 @@ impl Work {
     /// A vector per item; equal texts are encoded once.
     pub fn encode(&mut self, batch: &[Item]) -> Result<Vec<Vec<f32>>, CliError> {
         let start = Instant::now();
-        let texts: Vec<String> = batch.iter().map(|item| normalise(&item.text)).collect();
+        let texts: Vec<Cow<'_, str>> = batch.iter().map(|item| self.encoder.normal(&item.text)).collect();
         let mut places: HashMap<&str, usize> = HashMap::with_capacity(texts.len());
         let mut distinct: Vec<&str> = Vec::with_capacity(texts.len());
         let rows: Vec<usize> = texts

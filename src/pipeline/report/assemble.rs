@@ -53,6 +53,7 @@ pub fn assemble(facts: &Facts<'_>, survey: &Survey) -> Report {
         }),
         conversations: BTreeMap::new(),
         methods: methods(facts),
+        curve: Vec::new(),
     }
 }
 
