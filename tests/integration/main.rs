@@ -5,6 +5,7 @@ mod cache;
 mod command_line;
 mod common;
 mod determinism;
+mod embed_command;
 mod embedding;
 mod formats;
 mod house;
