@@ -230,7 +230,7 @@ fn what_was_known_before_is_adjusted_for() {
     let outcomes = world.measure(&OutcomeParams::default());
     let effect = outcomes.effects.iter().find(|e| e.exposure == "theme:1" && e.outcome == "W1");
     let effect = effect.expect("compared");
-    assert!(effect.difference.value.abs() < 0.05, "crude: {:?}", effect.difference);
+    assert!(effect.crude_difference.value.abs() < 0.05, "crude: {:?}", effect.crude_difference);
     let [history, conversations] = effect.adjusted.differences().expect("both sides");
     assert!((history.value + 0.2).abs() < 1e-9 && history.high < 0.0, "{history:?}");
     assert_eq!(history, conversations, "one conversation each");
