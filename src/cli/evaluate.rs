@@ -37,7 +37,7 @@ fn themes(args: &Evaluate, session: &Session) -> Result<(), CliError> {
     let vectors =
         Array2::from_shape_vec((rows.len(), encoder.dimensions()), flat).map_err(CliError::failed)?;
     let texts: Vec<&str> = rows.iter().map(|row| row.text.as_str()).collect();
-    let found = find(vectors.view(), &texts, &params, &session.progress).map_err(CliError::failed)?;
+    let found = find(vectors.view(), &texts, &params, &[], &session.progress).map_err(CliError::failed)?;
     // Conversations without a request are in no theme; they count as unassigned.
     let mut assignment = vec![None; examples.len()];
     for (row, theme) in rows.iter().zip(&found.assignment) {

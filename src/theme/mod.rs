@@ -6,6 +6,7 @@
 pub mod agglomerate;
 mod assignment;
 mod blocks;
+mod carry;
 pub mod choose;
 pub mod cluster;
 mod condensed_tree;
@@ -130,6 +131,9 @@ pub struct Themes {
 
 /// Finds the themes of `vectors`, `(n, d)` unit rows; `texts` holds one request per row, for names.
 ///
+/// `warm` holds the centroids of last night's themes, `d` values each, none on a first night: rows stay with
+/// them unless a fresh look is clearly better ([`carry`]). Density needs none.
+///
 /// The same rows in the same order give the same themes, whatever the number of threads.
 ///
 /// # Errors
@@ -138,6 +142,7 @@ pub fn find(
     vectors: ArrayView2<'_, f32>,
     texts: &[&str],
     params: &ThemeParams,
+    warm: &[Vec<f32>],
     progress: &Progress,
 ) -> Result<Themes, ThemeError> {
     params.validate()?;
@@ -145,7 +150,7 @@ pub fn find(
     if vectors.nrows() == 0 {
         return Ok(Themes { method: "no rows".into(), ..Themes::default() });
     }
-    let found = group(vectors, texts, params, progress)?;
+    let found = group(vectors, texts, params, warm, progress)?;
     let themes = describe(vectors, texts, &found.clusters, params.keywords);
     let similarity = similarities(vectors, &found.clusters, &themes);
     progress.finish(&format!("{} themes", themes.len()));
@@ -186,6 +191,7 @@ fn group(
     vectors: ArrayView2<'_, f32>,
     texts: &[&str],
     params: &ThemeParams,
+    warm: &[Vec<f32>],
     progress: &Progress,
 ) -> Result<Found, ThemeError> {
     match (params.algorithm, params.k) {
@@ -204,13 +210,13 @@ fn group(
         }
         (Algorithm::KMeans | Algorithm::MiniBatch, K::Auto) => {
             // Chosen as for the tree; its own inertia only ever falls.
-            let (chosen, curve) = agglomerate(vectors, texts, params, progress);
+            let (chosen, curve) = agglomerate(vectors, texts, params, warm, progress);
             let fit = kmeans(chosen.count, params);
             let clusters = fit.cluster(vectors)?.without_small(params.min_size, true, vectors);
             Ok(Found { clusters, method: chosen_method(fit.describe(), &curve), curve, eps: None })
         }
         (Algorithm::Ward, _) => {
-            let (clusters, curve) = agglomerate(vectors, texts, params, progress);
+            let (clusters, curve) = agglomerate(vectors, texts, params, warm, progress);
             let clusters = match params.k {
                 K::Fixed(_) => clusters,
                 K::Auto => clusters.without_small(params.min_size, true, vectors),
@@ -226,9 +232,10 @@ fn agglomerate(
     vectors: ArrayView2<'_, f32>,
     texts: &[&str],
     params: &ThemeParams,
+    warm: &[Vec<f32>],
     progress: &Progress,
 ) -> (Clusters, Vec<CurvePoint>) {
-    let fit = agglomeration(params);
+    let fit = Agglomeration { warm: warm.to_vec(), ..agglomeration(params) };
     progress.begin("themes", Some(if fit.k.is_some() { 1 } else { 1 + choose::REFITS }), "fits");
     fit.fit(vectors, texts, progress)
 }
@@ -238,7 +245,14 @@ fn agglomeration(params: &ThemeParams) -> Agglomeration {
         K::Fixed(k) => Some(k),
         K::Auto => None,
     };
-    Agglomeration { k, k_max: params.k_max, sample: params.sample, seed: params.seed }
+    Agglomeration {
+        k,
+        k_max: params.k_max,
+        sample: params.sample,
+        least_rows: params.min_size,
+        warm: Vec::new(),
+        seed: params.seed,
+    }
 }
 
 fn chosen_method(method: String, curve: &[CurvePoint]) -> String {
