@@ -24,6 +24,9 @@ pub struct Report {
     pub cannot_tell: Vec<String>,
     /// Largest first.
     pub themes: Vec<ThemeFacts>,
+    /// What happened to themes since the night before, and how many are hidden: a sentence each.
+    #[serde(default)]
+    pub theme_news: Vec<String>,
     /// One per signal kind, in their fixed order.
     pub signals: Vec<SignalFacts>,
     /// `None` without users or times.
@@ -106,7 +109,7 @@ pub enum QualityLevel {
 /// One theme.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct ThemeFacts {
-    /// Theme number, 0 the largest.
+    /// Permanent theme number.
     pub id: u32,
     /// A name a product manager understands.
     pub name: String,

@@ -18,8 +18,12 @@ use super::smooth::Smoothed;
 /// Passes of k-means that settle the rows, before proposals and after.
 const PASSES: usize = 5;
 /// Gain of silhouette, summed over all rows, per row that a proposal moves: what makes it worth a change.
-const WORTH_TAKING_OUT: f64 = 0.15;
+const WORTH_TAKING_OUT: f64 = 0.02;
 const WORTH_JOINING: f64 = 0.05;
+/// Gain from which a change is made whatever it moves.
+const CLEAR: f64 = 0.15;
+/// Share of all rows that lesser changes may move in a night: the rest can wait for the next.
+const PATIENCE: f64 = 0.025;
 /// Share of all rows that a cluster taken out has at least.
 const LEAST_SHARE: f64 = 0.01;
 /// Proposals of a kind that are weighed exactly in a round, the most promising first.
@@ -72,23 +76,29 @@ struct Proposals<'a> {
     bounds: Bounds,
 }
 
-/// A changed partition and what it gains per row moved.
+/// A changed partition, what it gains per row moved, and how many rows those are.
 struct Change {
     to: Partition,
     gain: f64,
+    moved: f64,
 }
 
 impl Proposals<'_> {
     /// One proposal after another, the best first, until none is worth it.
     fn follow(&self, mut now: Partition) -> Partition {
+        let all: f64 = self.weights.iter().map(|w| f64::from(*w)).sum();
+        let mut patience = all * PATIENCE;
         for _ in 0..self.bounds.most {
-            let Some(change) = self.best(&now) else { break };
+            let Some(change) = self.best(&now, patience) else { break };
+            if change.gain < CLEAR {
+                patience -= change.moved;
+            }
             now = change.to;
         }
         now
     }
 
-    fn best(&self, now: &Partition) -> Option<Change> {
+    fn best(&self, now: &Partition, patience: f64) -> Option<Change> {
         let before = self.sum(now);
         let mut changes = Vec::new();
         if now.count < self.bounds.k.unwrap_or(self.bounds.most) {
@@ -98,6 +108,7 @@ impl Proposals<'_> {
         if self.bounds.k.is_none() {
             changes.extend(self.weigh(self.joined(now), before, WORTH_JOINING));
         }
+        changes.retain(|change| change.gain >= CLEAR || change.moved <= patience || self.bounds.k.is_some());
         changes.into_iter().reduce(|best, next| if next.gain > best.gain { next } else { best })
     }
 
@@ -110,7 +121,7 @@ impl Proposals<'_> {
     fn weigh(&self, changes: Vec<(Partition, f64)>, before: f64, least: f64) -> Vec<Change> {
         let weigh = |(to, moved): (Partition, f64)| {
             let gain = (self.sum(&to) - before) / moved.max(1.0);
-            Change { to, gain }
+            Change { to, gain, moved }
         };
         let weighed: Vec<Change> = changes.into_par_iter().map(weigh).collect();
         weighed.into_iter().filter(|change| change.gain >= least).collect()

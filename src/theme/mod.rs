@@ -290,8 +290,8 @@ fn kmeans(k: usize, params: &ThemeParams) -> KMeans {
     }
 }
 
-/// Centroid, keywords, name and representative of every cluster.
-fn describe(
+/// Centroid, keywords, name and representative of every cluster, none of which is empty; by number, not by size.
+pub fn describe(
     vectors: ArrayView2<'_, f32>,
     texts: &[&str],
     clusters: &Clusters,
