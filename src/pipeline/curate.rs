@@ -187,6 +187,7 @@ fn halves(members: &Array2<f32>) -> Result<Vec<u32>, PipelineError> {
         k: 2,
         starts: STARTS,
         sample: usize::MAX,
+        warm: Vec::new(),
         seed: 0,
         engine: Engine::Blocked,
         geometry: Geometry::Spherical,

@@ -3,7 +3,7 @@
 use ndarray::{Array2, ArrayView2, Axis};
 
 use super::ThemeError;
-use super::carry::{Bounds, carry_on};
+use super::carry::{Bounds, Cuts, carry_on, finer_than};
 use super::choose::{self, CurvePoint};
 use super::cluster::{Clusterer, Clusters};
 use super::distinct::{Distinct, draw};
@@ -94,7 +94,10 @@ impl Agglomeration {
         } else {
             let most = self.k_max.unwrap_or(choose::MOST);
             let bounds = Bounds { k: self.k, most, least_rows: self.least_rows };
-            carry_on(&sample, &smoothed, &fresh, &self.warm, bounds)
+            // What is small and new may still be one with its neighbour in the chosen cut.
+            let finer = Partition::of(&tree.cut(finer_than(k, places.len())));
+            let finer = finer.refined(smoothed.rows.view(), &sample.weights, PASSES);
+            carry_on(&sample, &smoothed, Cuts { fresh: &fresh, finer: &finer }, &self.warm, bounds)
         };
         let labels = follow(&all, &places, &sample, &smoothed, &found);
         (Clusters::ranked(distinct.places.iter().map(|&place| Some(labels[place])).collect()), curve)

@@ -204,14 +204,19 @@ fn group(
         }
         (Algorithm::KMeans | Algorithm::MiniBatch, K::Fixed(k)) => {
             progress.begin("themes", Some(1), "fits");
-            let fit = kmeans(k, params);
+            let fit = KMeans { warm: warm.to_vec(), ..kmeans(k, params) };
             let clusters = fit.cluster(vectors)?;
             Ok(Found { clusters, curve: Vec::new(), eps: None, method: fit.describe() })
         }
         (Algorithm::KMeans | Algorithm::MiniBatch, K::Auto) => {
             // Chosen as for the tree; its own inertia only ever falls.
             let (chosen, curve) = agglomerate(vectors, texts, params, warm, progress);
-            let fit = kmeans(chosen.count, params);
+            let warm = match warm.len() {
+                0 => Vec::new(),
+                count if count == chosen.count => warm.to_vec(),
+                _ => rows_of(&chosen.centroids(vectors)),
+            };
+            let fit = KMeans { warm, ..kmeans(chosen.count, params) };
             let clusters = fit.cluster(vectors)?.without_small(params.min_size, true, vectors);
             Ok(Found { clusters, method: chosen_method(fit.describe(), &curve), curve, eps: None })
         }
@@ -278,11 +283,16 @@ fn group_by_density(
     Ok(Found { clusters, curve: Vec::new(), eps: Some(fit.eps), method: format!("{}{from}", fit.describe()) })
 }
 
+fn rows_of(matrix: &Array2<f32>) -> Vec<Vec<f32>> {
+    matrix.rows().into_iter().map(|row| row.to_vec()).collect()
+}
+
 fn kmeans(k: usize, params: &ThemeParams) -> KMeans {
     KMeans {
         k,
         starts: STARTS,
         sample: params.sample,
+        warm: Vec::new(),
         seed: params.seed,
         engine: params.engine,
         geometry: Geometry::Euclidean,
