@@ -8,6 +8,7 @@ mod determinism;
 mod embedding;
 mod formats;
 mod house;
+mod nights;
 mod planted_truth;
 mod real_data;
 mod resume;
