@@ -46,6 +46,10 @@ pub enum Command {
     Run(Inputs),
     /// Sweep theme counts and densities, show the curves, print the TOML to paste.
     Tune(Tune),
+    /// Put new conversations into a run's themes, without fitting anything anew.
+    Assign(Assign),
+    /// List a run's themes, and change them by hand: changes hold from the next run on.
+    Themes(Themes),
     /// Print a run's report.
     Report(Report),
     /// Show a run's themes, a theme, a conversation or a user.
@@ -144,6 +148,83 @@ pub struct Tune {
     /// Print one JSON object in place of tables and plots.
     #[arg(long)]
     pub json: bool,
+}
+
+/// `assign`
+#[derive(Debug, Args)]
+pub struct Assign {
+    /// Run directory, e.g. runs/latest.
+    pub run: PathBuf,
+    /// Files or patterns of conversations.
+    #[arg(long, value_name = "GLOB", num_args = 1.., required = true)]
+    pub conversations: Vec<String>,
+    /// `.parquet` or JSON Lines; `-` writes JSON Lines to standard output.
+    #[arg(long, default_value = "-", value_name = "FILE")]
+    pub out: PathBuf,
+}
+
+/// `themes`
+#[derive(Debug, Args)]
+pub struct Themes {
+    /// Run directory, e.g. runs/latest.
+    pub run: PathBuf,
+    #[command(subcommand)]
+    pub action: ThemesAction,
+}
+
+/// What to do with themes. THEME is an id (`t-000017` or `17`) or a name.
+#[derive(Debug, Subcommand)]
+pub enum ThemesAction {
+    /// The themes as they are with all changes applied.
+    List {
+        /// Hidden, retired and replaced ones too.
+        #[arg(long)]
+        all: bool,
+        /// Print as JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Give a theme a name that it keeps.
+    Rename {
+        /// The theme.
+        theme: String,
+        /// Its name.
+        name: String,
+    },
+    /// Put a theme's conversations, now and later, into another theme.
+    Merge {
+        /// The theme that goes.
+        theme: String,
+        /// The theme that stays.
+        into: String,
+    },
+    /// Split a theme in two where its conversations part most clearly.
+    Split {
+        /// The theme.
+        theme: String,
+    },
+    /// Keep a theme as it is, whatever is found.
+    Pin {
+        /// The theme.
+        theme: String,
+    },
+    /// Let a pinned theme go its way again.
+    Unpin {
+        /// The theme.
+        theme: String,
+    },
+    /// Leave a theme out of reports.
+    Hide {
+        /// The theme.
+        theme: String,
+    },
+    /// Show a hidden theme again.
+    Unhide {
+        /// The theme.
+        theme: String,
+    },
+    /// Take back the newest change.
+    Undo,
 }
 
 /// Form of a report.

@@ -13,7 +13,7 @@ use crate::conversation::cue::carries_request;
 use crate::embed::{Embedder, EncodeParams, Encoder};
 use crate::read::labelled::{Example, read_examples};
 use crate::theme::represent::conversation_vector;
-use crate::theme::{K, Theme, encode_with, find, score};
+use crate::theme::{Given, K, Theme, encode_with, find, score};
 
 pub fn run(args: &Evaluate, session: &Session) -> Result<(), CliError> {
     match args.subject {
@@ -37,7 +37,8 @@ fn themes(args: &Evaluate, session: &Session) -> Result<(), CliError> {
     let vectors =
         Array2::from_shape_vec((rows.len(), encoder.dimensions()), flat).map_err(CliError::failed)?;
     let texts: Vec<&str> = rows.iter().map(|row| row.text.as_str()).collect();
-    let mut found = find(vectors.view(), &texts, &params, &session.progress).map_err(CliError::failed)?;
+    let mut found =
+        find(vectors.view(), &texts, &params, &[], &session.progress).map_err(CliError::failed)?;
     // Conversations without a request are in no theme; they count as unassigned.
     let mut assignment = vec![None; examples.len()];
     for (row, theme) in rows.iter().zip(&found.assignment) {
@@ -54,7 +55,9 @@ fn themes(args: &Evaluate, session: &Session) -> Result<(), CliError> {
         session.printer.data(&format!("{name:<12} {value}"));
     }
     let mut encode = encode_with(&encoder);
-    found.describe(vectors.view(), &texts, &params, &mut encode).map_err(CliError::failed)?;
+    found
+        .describe(vectors.view(), &texts, &params, &mut encode, &Given::default())
+        .map_err(CliError::failed)?;
     print_labels(&found.themes, session);
     Ok(())
 }

@@ -1,6 +1,7 @@
 //! The command line: one file per command, printing and progress bars.
 
 mod args;
+mod assign;
 mod bars;
 mod check;
 mod demo;
@@ -14,6 +15,7 @@ mod report;
 mod run;
 mod show;
 mod simulate;
+mod themes;
 mod tune;
 
 use std::process::ExitCode;
@@ -120,6 +122,8 @@ fn dispatch(command: Command, session: &Session) -> Result<(), CliError> {
         Command::Check(args) => check::run(&args, session),
         Command::Run(args) => run::run(&args, session),
         Command::Tune(args) => tune::run(&args, session),
+        Command::Assign(args) => assign::run(&args, session),
+        Command::Themes(args) => themes::run(&args, session),
         Command::Report(args) => report::run(&args, session),
         Command::Show(args) => show::run(&args, session),
         Command::Simulate(args) => simulate::run(&args, session),

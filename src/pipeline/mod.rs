@@ -1,11 +1,14 @@
 //! The run: files in, a published run directory out.
 
+mod assign;
 mod cache;
+mod curate;
 mod embed;
 mod encoder;
 mod error;
 mod finish;
 mod inputs;
+mod ledger;
 mod map;
 mod outcomes;
 mod read;
@@ -21,6 +24,8 @@ use std::path::PathBuf;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 
+pub use assign::{Assigned, assign, write_assigned};
+pub use curate::{Desk, ThemeLine};
 use encoder::SharedEncoder;
 pub use error::PipelineError;
 pub use inputs::{InputFile, fingerprint};
@@ -56,6 +61,7 @@ struct RunFacts<'a> {
     layout: u32,
     version: &'a str,
     started_at: DateTime<Utc>,
+    night: &'a str,
     fingerprint: &'a str,
     seed: u64,
     model: &'a str,
@@ -81,7 +87,8 @@ pub fn run(plan: &Plan, progress: &Progress) -> Result<Published, PipelineError>
     let tone = ToneHead::bundled()?;
     let tone_hash = tone.hash()?;
     let inputs = inputs::hash(&files, plan.activity.as_deref(), progress)?;
-    let fingerprint = fingerprint(plan, &model_hash, &tone_hash, &inputs)?;
+    let past = ledger::Past::open(&plan.out)?;
+    let fingerprint = fingerprint(plan, &model_hash, &tone_hash, &inputs, &past.hash())?;
 
     let mut draft = RunDraft::open(&plan.out, &fingerprint)?;
     let engine = Engine::local(&EngineParams {
@@ -103,9 +110,13 @@ pub fn run(plan: &Plan, progress: &Progress) -> Result<Published, PipelineError>
     let cache = cache.map(|cache| cache.finish());
     let size = (read.conversations, encoded.dimensions);
     draft.stage("signals", |d| signals::run(&plan.signals, size, &engine, d, progress))?;
-    let themes = draft
-        .stage("themes", |d| themes::run(&plan.themes, || encoder.get(), encoded.dimensions, d, progress))?;
-    let map = draft.stage("map", |d| map::run(plan.themes.seed, encoded.dimensions, d, progress))?;
+    let size = encoded.dimensions;
+    let themes = draft.stage("themes", |d| {
+        let night = past.tonight(d, started)?;
+        let tonight = themes::Tonight { night: &night, model: &model_hash, past: &past };
+        themes::run(&plan.themes, || encoder.get(), size, &tonight, d, progress)
+    })?;
+    let map = draft.stage("map", |d| map::run(plan.themes.seed, size, d, progress))?;
     draft.stage("finish", |d| finish::run(&plan.signals, read.conversations, &engine, d, progress))?;
     let outcomes = draft.stage("outcomes", |d| outcomes::run(&plan.outcomes, &read, &engine, d, progress))?;
     let facts = report::Facts {
@@ -129,6 +140,7 @@ pub fn run(plan: &Plan, progress: &Progress) -> Result<Published, PipelineError>
             layout: LAYOUT,
             version: env!("CARGO_PKG_VERSION"),
             started_at: started,
+            night: &themes.night,
             fingerprint: &fingerprint,
             seed: plan.config.seed,
             model: &model.name,

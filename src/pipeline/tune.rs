@@ -11,7 +11,7 @@ use serde::Deserialize;
 use super::encoder::SharedEncoder;
 use super::rows::vector_at;
 use super::signals::shortened;
-use super::{InputFile, PipelineError, cache, embed, fingerprint, inputs, read, signals, themes};
+use super::{InputFile, PipelineError, cache, embed, fingerprint, inputs, ledger, read, signals, themes};
 use crate::config::{Config, EmbedConfig, Plan};
 use crate::conversation::cue::carries_request;
 use crate::embed::Model;
@@ -139,7 +139,9 @@ fn drafted(
 ) -> Result<Rows, PipelineError> {
     let tone = ToneHead::bundled()?;
     let (model_hash, tone_hash) = (model.hash(), tone.hash()?);
-    let mut draft = RunDraft::open(&plan.out, &fingerprint(plan, &model_hash, &tone_hash, hashed)?)?;
+    let past = ledger::Past::open(&plan.out)?;
+    let fingerprint = fingerprint(plan, &model_hash, &tone_hash, hashed, &past.hash())?;
+    let mut draft = RunDraft::open(&plan.out, &fingerprint)?;
     let engine = Engine::local(&EngineParams {
         threads: plan.threads,
         memory_bytes: plan.memory_bytes,

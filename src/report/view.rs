@@ -29,6 +29,9 @@ pub struct Report {
     /// Where conversations lie among each other; without points when there are too few.
     #[serde(default)]
     pub map: Map,
+    /// What happened to themes since the night before, and how many are hidden: a sentence each.
+    #[serde(default)]
+    pub theme_news: Vec<String>,
     /// One per signal kind, in their fixed order.
     pub signals: Vec<SignalFacts>,
     /// `None` without users or times.
@@ -114,7 +117,7 @@ pub enum QualityLevel {
 /// One theme.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct ThemeFacts {
-    /// Theme number, 0 the largest.
+    /// Permanent theme number.
     pub id: u32,
     /// A name a product manager understands.
     pub name: String,

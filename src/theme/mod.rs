@@ -7,6 +7,7 @@ pub mod agglomerate;
 mod assignment;
 mod blocks;
 mod budget;
+mod carry;
 pub mod choose;
 pub mod cluster;
 mod condensed_tree;
@@ -35,7 +36,7 @@ mod union_find;
 mod ward;
 mod words;
 
-use ndarray::{ArrayView1, ArrayView2, aview1};
+use ndarray::{Array2, ArrayView1, ArrayView2, aview1};
 use serde::{Deserialize, Serialize};
 
 use crate::progress::Progress;
@@ -47,7 +48,7 @@ pub use dbscan::Dbscan;
 pub use hdbscan::Hdbscan;
 pub use kmeans::{KMeans, spread_start};
 pub use lloyd::{Geometry, Lloyd};
-pub use naming::{Description, Encode, Separation, describe, encode_with};
+pub use naming::{Description, Encode, Given, Separation, describe, encode_with, remembering};
 pub use params::{Algorithm, K, ThemeParams};
 pub use score::{Scores, score};
 
@@ -106,6 +107,8 @@ pub struct Theme {
     pub id: u32,
     /// Short title, unique among the themes.
     pub name: String,
+    /// The title that its rows would have it called; another than `name` where that was given before.
+    pub automatic_name: String,
     /// Telling words and pairs of words, strongest first. May be empty.
     pub keywords: Vec<String>,
     /// Row nearest to the centroid.
@@ -140,7 +143,7 @@ pub struct Themes {
 impl Themes {
     /// Names the themes anew with the encoder: titles and keywords by what they mean, scored.
     ///
-    /// `vectors`, `texts`: the rows they were found in.
+    /// `vectors`, `texts`: the rows they were found in. `given`: titles from before.
     ///
     /// # Errors
     /// As [`describe`].
@@ -150,8 +153,9 @@ impl Themes {
         texts: &[&str],
         params: &ThemeParams,
         encode: &mut Encode<'_>,
+        given: &Given<'_>,
     ) -> Result<(), ThemeError> {
-        self.themes = themes(describe(vectors, texts, &self.assignment, params, Some(encode))?);
+        self.themes = themes(describe(vectors, texts, &self.assignment, params, Some(encode), given)?);
         Ok(())
     }
 }
@@ -159,6 +163,8 @@ impl Themes {
 /// Finds the themes of `vectors`, `(n, d)` unit rows; `texts` holds one request per row, for names.
 ///
 /// Names come from words alone; [`Themes::describe`] names with the encoder.
+/// `warm` holds the centroids of last night's themes, `d` values each, none on a first night: rows stay with
+/// them unless a fresh look is clearly better ([`carry`]). Density needs none.
 ///
 /// The same rows in the same order give the same themes, whatever the number of threads.
 ///
@@ -168,6 +174,7 @@ pub fn find(
     vectors: ArrayView2<'_, f32>,
     texts: &[&str],
     params: &ThemeParams,
+    warm: &[Vec<f32>],
     progress: &Progress,
 ) -> Result<Themes, ThemeError> {
     params.validate()?;
@@ -175,8 +182,8 @@ pub fn find(
     if vectors.nrows() == 0 {
         return Ok(Themes { method: "no rows".into(), ..Themes::default() });
     }
-    let found = group(vectors, texts, params, progress)?.within(params.max_outliers, vectors);
-    let themes = themes(describe(vectors, texts, &found.clusters.labels, params, None)?);
+    let found = group(vectors, texts, params, warm, progress)?.within(params.max_outliers, vectors);
+    let themes = themes(describe(vectors, texts, &found.clusters.labels, params, None, &Given::default())?);
     let similarity = similarities(vectors, &found.clusters, &themes);
     progress.finish(&format!("{} themes", themes.len()));
     Ok(Themes {
@@ -241,6 +248,7 @@ fn group(
     vectors: ArrayView2<'_, f32>,
     texts: &[&str],
     params: &ThemeParams,
+    warm: &[Vec<f32>],
     progress: &Progress,
 ) -> Result<Found, ThemeError> {
     match (params.algorithm, params.k) {
@@ -253,20 +261,25 @@ fn group(
         }
         (Algorithm::KMeans | Algorithm::MiniBatch, K::Fixed(k)) => {
             progress.begin("themes", Some(1), "fits");
-            let fit = kmeans(k, params);
+            let fit = KMeans { warm: warm.to_vec(), ..kmeans(k, params) };
             let clusters = fit.cluster(vectors)?;
             Ok(Found::new(clusters, Vec::new(), fit.describe()))
         }
         (Algorithm::KMeans | Algorithm::MiniBatch, K::Auto) => {
             // Chosen as for the tree; its own inertia only ever falls.
-            let (chosen, curve) = agglomerate(vectors, texts, params, progress);
-            let fit = kmeans(chosen.count, params);
+            let (chosen, curve) = agglomerate(vectors, texts, params, warm, progress);
+            let warm = match warm.len() {
+                0 => Vec::new(),
+                count if count == chosen.count => warm.to_vec(),
+                _ => rows_of(&chosen.centroids(vectors)),
+            };
+            let fit = KMeans { warm, ..kmeans(chosen.count, params) };
             let clusters = fit.cluster(vectors)?.without_small(params.min_size, true, vectors);
             let method = chosen_method(fit.describe(), &curve);
             Ok(Found::new(clusters, curve, method))
         }
         (Algorithm::Ward, _) => {
-            let (clusters, curve) = agglomerate(vectors, texts, params, progress);
+            let (clusters, curve) = agglomerate(vectors, texts, params, warm, progress);
             let clusters = match params.k {
                 K::Fixed(_) => clusters,
                 K::Auto => clusters.without_small(params.min_size, true, vectors),
@@ -282,9 +295,10 @@ fn agglomerate(
     vectors: ArrayView2<'_, f32>,
     texts: &[&str],
     params: &ThemeParams,
+    warm: &[Vec<f32>],
     progress: &Progress,
 ) -> (Clusters, Vec<CurvePoint>) {
-    let fit = agglomeration(params);
+    let fit = Agglomeration { warm: warm.to_vec(), ..agglomeration(params) };
     progress.begin("themes", Some(if fit.k.is_some() { 1 } else { 1 + choose::REFITS }), "fits");
     fit.fit(vectors, texts, progress)
 }
@@ -294,7 +308,14 @@ fn agglomeration(params: &ThemeParams) -> Agglomeration {
         K::Fixed(k) => Some(k),
         K::Auto => None,
     };
-    Agglomeration { k, k_max: params.k_max, sample: params.sample, seed: params.seed }
+    Agglomeration {
+        k,
+        k_max: params.k_max,
+        sample: params.sample,
+        least_rows: params.min_size,
+        warm: Vec::new(),
+        seed: params.seed,
+    }
 }
 
 fn chosen_method(method: String, curve: &[CurvePoint]) -> String {
@@ -321,11 +342,16 @@ fn group_by_density(
     Ok(Found { eps: Some(fit.eps), ..Found::new(clusters, Vec::new(), method) })
 }
 
+fn rows_of(matrix: &Array2<f32>) -> Vec<Vec<f32>> {
+    matrix.rows().into_iter().map(|row| row.to_vec()).collect()
+}
+
 fn kmeans(k: usize, params: &ThemeParams) -> KMeans {
     KMeans {
         k,
         starts: STARTS,
         sample: params.sample,
+        warm: Vec::new(),
         seed: params.seed,
         engine: params.engine,
         geometry: Geometry::Euclidean,
@@ -338,6 +364,7 @@ fn themes(descriptions: Vec<Description>) -> Vec<Theme> {
     let theme = |(id, described): (u32, Description)| Theme {
         id,
         name: described.name,
+        automatic_name: described.automatic_name,
         keywords: described.keywords,
         representative: described.representative,
         size: described.size,

@@ -9,7 +9,7 @@ use super::choose::{REFITS, pick};
 use super::cluster::{Clusterer, Clusters, draw_rows};
 use super::dbscan::{QUANTILES, Radii};
 use super::silhouette::silhouette;
-use super::{Agglomeration, CurvePoint, Hdbscan, ThemeError, ThemeParams, check_rows};
+use super::{Agglomeration, CurvePoint, Hdbscan, ThemeError, ThemeParams, agglomeration, check_rows};
 use crate::progress::Progress;
 
 /// Smallest themes tried for HDBSCAN, at most.
@@ -101,7 +101,7 @@ pub fn sweep(
     let sample = Sample { rows: drawn.view(), all: vectors.nrows(), params };
     let sizes = sample.sizes();
     progress.begin("tune", Some(1 + REFITS + (QUANTILES.len() + sizes.len()) as u64), "fits");
-    let fit = Agglomeration { k: None, k_max: params.k_max, sample: params.sample, seed: params.seed };
+    let fit = Agglomeration { k: None, ..agglomeration(params) };
     let (clusters, k) = if vectors.nrows() == 0 {
         (Clusters::ranked(Vec::new()), Vec::new())
     } else {
@@ -264,7 +264,7 @@ mod tests {
         assert_eq!(eps.value, radius);
         let fit = Dbscan { eps: radius, min_points: params.min_points, engine: params.engine };
         assert_eq!(fit.cluster(vectors.view()).unwrap().count, eps.themes);
-        let curve = find(vectors.view(), &vec![""; 300], &params, &Progress::silent()).unwrap().curve;
+        let curve = find(vectors.view(), &vec![""; 300], &params, &[], &Progress::silent()).unwrap().curve;
         assert_eq!(found.k, curve);
     }
 
@@ -281,7 +281,7 @@ mod tests {
             let params = ThemeParams { algorithm, eps: Some(found.eps[1].value), ..params.clone() };
             let free = ThemeParams { max_outliers: 1.0, ..params.clone() };
             let of = |params: &ThemeParams| {
-                find(vectors.view(), &vec![""; 300], params, &Progress::silent()).unwrap()
+                find(vectors.view(), &vec![""; 300], params, &[], &Progress::silent()).unwrap()
             };
             let noise =
                 |themes: &super::super::Themes| themes.assignment.iter().filter(|t| t.is_none()).count();

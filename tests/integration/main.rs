@@ -9,6 +9,7 @@ mod embed_command;
 mod embedding;
 mod formats;
 mod house;
+mod nights;
 mod planted_truth;
 mod real_data;
 mod resume;

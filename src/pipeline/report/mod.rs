@@ -1,6 +1,7 @@
 //! Stage `report`: findings with their evidence, and the pages that say them.
 
 mod assemble;
+mod news;
 mod pages;
 mod quality;
 mod survey;

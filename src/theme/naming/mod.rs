@@ -20,17 +20,34 @@ use members::{Members, members};
 use scene::Scene;
 use terms::Terms;
 use title::Candidate;
-pub use vectors::encode_with;
+pub use vectors::{encode_with, remembering};
 
 /// Turns texts into unit rows, `(texts, d)`, with the encoder that made the vectors. The same text
 /// gives the same row.
 pub type Encode<'a> = dyn FnMut(&[&str]) -> Result<Array2<f32>, ThemeError> + 'a;
 
+/// Titles from before that hold.
+#[derive(Debug, Clone, Default)]
+pub struct Given<'a> {
+    /// By label, the title that the theme keeps; labels past the end have none. No two alike.
+    pub kept: Vec<Option<&'a str>>,
+    /// Titles that none of the themes may take.
+    pub taken: Vec<&'a str>,
+}
+
+impl Given<'_> {
+    fn is_empty(&self) -> bool {
+        self.taken.is_empty() && self.kept.iter().all(Option::is_none)
+    }
+}
+
 /// What one theme is called and known by.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Description {
-    /// Short title, unique among the themes.
+    /// Short title, unique among the themes: the one it keeps, else `automatic_name` or the next best that is free.
     pub name: String,
+    /// The title that its rows would have it called, had none been given before.
+    pub automatic_name: String,
     /// Telling words and pairs of words, the best first. May be empty.
     pub keywords: Vec<String>,
     /// Row nearest to the centroid.
@@ -53,7 +70,7 @@ pub struct Separation {
 }
 
 /// Describes the themes of `vectors`, `(n, d)` finite unit rows. `texts`: one request per row;
-/// `labels`: each row's theme, `0..count`, every number used; `None` is noise.
+/// `labels`: each row's theme, `0..count`, every number used; `None` is noise. `given`: titles from before.
 ///
 /// # Errors
 /// Rows that do not match, vectors that are not finite, and what `encode` returns.
@@ -63,6 +80,7 @@ pub fn describe(
     labels: &[Option<u32>],
     params: &ThemeParams,
     encode: Option<&mut Encode<'_>>,
+    given: &Given<'_>,
 ) -> Result<Vec<Description>, ThemeError> {
     check_rows(vectors, texts)?;
     if labels.len() != texts.len() {
@@ -84,13 +102,13 @@ pub fn describe(
     let labels = match encode {
         Some(encode) => {
             let scene = Scene { vectors, members: &members };
-            scene.label(texts, &terms, drafts, &order, params.keywords, encode)?
+            scene.label(texts, &terms, drafts, &order, given, params.keywords, encode)?
         }
-        None => title::names(texts, &rows, &terms, &drafts, &order)
-            .into_iter()
+        None => title::titles(texts, &rows, &terms, &drafts, &order, given)
             .zip(&terms)
-            .map(|(name, terms)| Label {
+            .map(|((name, automatic_name), terms)| Label {
                 name,
+                automatic_name,
                 keywords: strongest(terms, params.keywords),
                 separation: None,
             })
@@ -98,6 +116,7 @@ pub fn describe(
     };
     let describe = |(members, label): (Members, Label)| Description {
         name: label.name,
+        automatic_name: label.automatic_name,
         keywords: label.keywords,
         representative: members.representative,
         size: members.size,
@@ -110,6 +129,7 @@ pub fn describe(
 /// What is said of a theme's meaning.
 struct Label {
     name: String,
+    automatic_name: String,
     keywords: Vec<String>,
     separation: Option<Separation>,
 }

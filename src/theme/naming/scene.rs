@@ -6,9 +6,9 @@ use rayon::prelude::*;
 use super::auc::auc;
 use super::members::Members;
 use super::terms::Terms;
-use super::title::{Candidate, best_first, names};
+use super::title::{Candidate, best_first, titles};
 use super::vectors::TextVectors;
-use super::{Encode, Label, Separation, keywords};
+use super::{Encode, Given, Label, Separation, keywords};
 use crate::theme::ThemeError;
 
 /// Fewest held-out rows, on either side, that score a label.
@@ -25,13 +25,15 @@ pub struct Scene<'a, 'v> {
 }
 
 impl Scene<'_, '_> {
-    /// A label per theme. `drafts`: candidates for titles; `order`: who chooses first.
+    /// A label per theme. `drafts`: candidates for titles; `order`: who chooses first; `given`: titles from before.
+    #[allow(clippy::too_many_arguments, reason = "one caller, which has them as they are")]
     pub fn label(
         &self,
         texts: &[&str],
         terms: &[Terms],
         drafts: Vec<Vec<Candidate>>,
         order: &[usize],
+        given: &Given<'_>,
         keywords: usize,
         encode: &mut Encode<'_>,
     ) -> Result<Vec<Label>, ThemeError> {
@@ -44,13 +46,14 @@ impl Scene<'_, '_> {
             .map(|(theme, candidates)| self.rank(theme, candidates, &known))
             .collect();
         let rows: Vec<&[usize]> = self.members.iter().map(|members| members.naming.as_slice()).collect();
-        let names = names(texts, &rows, terms, &ranked, order);
-        // Names made of keywords were no candidates.
-        let named = TextVectors::of(names.iter().map(String::as_str), encode)?;
-        let label = |(theme, name): (usize, String)| Label {
+        let names: Vec<(String, String)> = titles(texts, &rows, terms, &ranked, order, given).collect();
+        // Names made of keywords were no candidates, nor are those given before.
+        let named = TextVectors::of(names.iter().map(|(name, _)| name.as_str()), encode)?;
+        let label = |(theme, (name, automatic_name)): (usize, (String, String))| Label {
             keywords: self.keywords(theme, &terms[theme], &known, keywords),
             separation: named.get(&name).and_then(|vector| self.separation(theme, vector)),
             name,
+            automatic_name,
         };
         Ok(names.into_par_iter().enumerate().map(label).collect())
     }

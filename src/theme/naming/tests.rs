@@ -31,9 +31,13 @@ fn requests() -> (Vec<String>, Vec<Option<u32>>) {
 }
 
 fn described(texts: &[&str], labels: &[Option<u32>]) -> Vec<Description> {
+    described_with(texts, labels, &Given::default())
+}
+
+fn described_with(texts: &[&str], labels: &[Option<u32>], given: &Given<'_>) -> Vec<Description> {
     let mut encode = |texts: &[&str]| Ok(bag(texts));
     let vectors = bag(texts);
-    describe(vectors.view(), texts, labels, &ThemeParams::default(), Some(&mut encode)).unwrap()
+    describe(vectors.view(), texts, labels, &ThemeParams::default(), Some(&mut encode), given).unwrap()
 }
 
 #[test]
@@ -72,6 +76,26 @@ fn the_order_of_rows_and_threads_change_nothing() {
 }
 
 #[test]
+fn titles_given_before_stay_and_are_scored() {
+    let (texts, labels) = requests();
+    let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
+    let free = described(&texts, &labels);
+    // The second theme took what was the first one's best title, with other small words.
+    let given = Given { kept: vec![None, Some("Export a report")], taken: vec!["cancel the PLAN"] };
+    let themes = described_with(&texts, &labels, &given);
+    assert_eq!(themes[1].name, "Export a report");
+    let separation = themes[1].separation.expect("scored");
+    assert!(separation.auc < 0.9, "{separation:?}: it says what another theme is about");
+    let names: std::collections::BTreeSet<String> =
+        themes.iter().map(|theme| theme.name.to_lowercase()).collect();
+    assert_eq!(names.len(), 4, "{names:?}");
+    assert!(!names.contains("export the report") && !names.contains("cancel the plan"), "{names:?}");
+    for (theme, free) in themes.iter().zip(&free) {
+        assert_eq!((&theme.automatic_name, &theme.keywords), (&free.name, &free.keywords));
+    }
+}
+
+#[test]
 fn too_few_held_out_are_not_scored() {
     let (texts, labels) = requests();
     let texts: Vec<&str> = texts.iter().take(24).map(String::as_str).collect();
@@ -88,12 +112,12 @@ fn wrong_shapes_are_refused() {
     let texts = ["reset my password"; 8];
     let vectors = bag(&texts);
     let params = ThemeParams::default();
-    let labels = [Some(0); 8];
-    let refused = describe(vectors.view(), &texts, &labels[..7], &params, None);
+    let (labels, given) = ([Some(0); 8], Given::default());
+    let refused = describe(vectors.view(), &texts, &labels[..7], &params, None, &given);
     assert!(matches!(refused, Err(ThemeError::Rows { .. })));
     let mut short = |_: &[&str]| Ok(Array2::zeros((0, 9)));
-    let refused = describe(vectors.view(), &texts, &labels, &params, Some(&mut short));
+    let refused = describe(vectors.view(), &texts, &labels, &params, Some(&mut short), &given);
     assert!(matches!(refused, Err(ThemeError::Encode(_))));
     let few = vectors.select(Axis(0), &[0, 1]);
-    assert!(describe(few.view(), &texts, &labels, &params, None).is_err());
+    assert!(describe(few.view(), &texts, &labels, &params, None, &given).is_err());
 }

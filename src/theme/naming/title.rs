@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
+use super::Given;
 use super::phrase::{Kind, MOST_WORDS, capitalised, phrases};
 use super::terms::{Terms, is_telling, plain, stem};
 
@@ -120,20 +121,45 @@ impl Said {
     }
 }
 
-/// A name per theme, no two alike. `candidates`: the best first; `order`: who chooses first.
-///
-/// The best candidate that is left; else the strongest keywords, "Refund · card · payment"; else a
-/// whole short request; else how the most central request begins.
-pub fn names(
+/// Each theme's title, with the one it would have if none were `given`.
+pub fn titles(
     texts: &[&str],
     members: &[&[usize]],
     terms: &[Terms],
     candidates: &[Vec<Candidate>],
     order: &[usize],
+    given: &Given<'_>,
+) -> impl Iterator<Item = (String, String)> {
+    let automatic = names(texts, members, terms, candidates, order, &Given::default());
+    let titles = match given.is_empty() {
+        true => automatic.clone(),
+        false => names(texts, members, terms, candidates, order, given),
+    };
+    titles.into_iter().zip(automatic)
+}
+
+/// A name per theme, no two alike. `candidates`: the best first; `order`: who chooses first.
+///
+/// The one it keeps; else the best candidate that is left; else the strongest keywords, "Refund · card ·
+/// payment"; else a whole short request; else how the most central request begins.
+fn names(
+    texts: &[&str],
+    members: &[&[usize]],
+    terms: &[Terms],
+    candidates: &[Vec<Candidate>],
+    order: &[usize],
+    given: &Given<'_>,
 ) -> Vec<String> {
-    let (mut taken, mut keys) = (HashSet::new(), HashSet::new());
+    let kept = |theme: usize| given.kept.get(theme).copied().flatten();
+    let before = || given.kept.iter().flatten().chain(&given.taken);
+    let mut taken: HashSet<String> = before().map(|title| title.to_lowercase()).collect();
+    let mut keys: HashSet<String> = before().map(|title| key(title)).collect();
     let mut names = vec![String::new(); members.len()];
     for &theme in order {
+        if let Some(title) = kept(theme) {
+            names[theme] = title.to_owned();
+            continue;
+        }
         let central: Vec<&str> =
             members[theme].iter().take(CENTRAL_REQUESTS).map(|&row| texts[row]).collect();
         let terms = &terms[theme];
@@ -151,6 +177,13 @@ pub fn names(
         names[theme] = name;
     }
     names
+}
+
+/// What a title says without its small words and endings, as [`Candidate::key`].
+fn key(title: &str) -> String {
+    let words: Vec<String> = title.split_whitespace().map(plain).filter(|word| is_telling(word)).collect();
+    let stems: BTreeSet<&str> = words.iter().map(|word| stem(word)).collect();
+    stems.into_iter().collect::<Vec<&str>>().join(" ")
 }
 
 /// A name where no phrase will do.
@@ -214,7 +247,8 @@ mod tests {
         let of = |(rows, terms): (&Vec<usize>, &Terms)| candidates(texts, rows, terms);
         let candidates: Vec<_> = members.iter().zip(&terms).map(of).collect();
         let rows: Vec<&[usize]> = members.iter().map(Vec::as_slice).collect();
-        names(texts, &rows, &terms, &candidates, &(0..members.len()).collect::<Vec<_>>())
+        let order: Vec<usize> = (0..members.len()).collect();
+        names(texts, &rows, &terms, &candidates, &order, &Given::default())
     }
 
     #[test]

@@ -1,8 +1,8 @@
 //! Vectors of what a label could be made of: each distinct text is embedded once.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use ndarray::{Array2, ArrayView1, Axis};
+use ndarray::{Array1, Array2, ArrayView1, Axis, stack};
 
 use super::Encode;
 use crate::embed::Embedder;
@@ -15,6 +15,27 @@ pub fn encode_with(embedder: &dyn Embedder) -> impl FnMut(&[&str]) -> Result<Arr
         let flat: Vec<f32> = encoded.into_iter().flat_map(|encoding| encoding.vector).collect();
         Array2::from_shape_vec((texts.len(), embedder.dimensions()), flat)
             .map_err(|e| ThemeError::Encode(e.to_string()))
+    }
+}
+
+/// The same `encode`, which is asked for no text twice.
+pub fn remembering(
+    mut encode: impl FnMut(&[&str]) -> Result<Array2<f32>, ThemeError>,
+) -> impl FnMut(&[&str]) -> Result<Array2<f32>, ThemeError> {
+    let mut known: BTreeMap<String, Array1<f32>> = BTreeMap::new();
+    move |texts| {
+        let new: BTreeSet<&str> = texts.iter().copied().filter(|text| !known.contains_key(*text)).collect();
+        let new: Vec<&str> = new.into_iter().collect();
+        if texts.is_empty() {
+            return encode(texts);
+        }
+        if !new.is_empty() {
+            let rows = encode(&new)?;
+            known.extend(new.iter().zip(rows.rows()).map(|(text, row)| ((*text).to_owned(), row.to_owned())));
+        }
+        let rows: Vec<ArrayView1<'_, f32>> =
+            texts.iter().filter_map(|text| Some(known.get(*text)?.view())).collect();
+        stack(Axis(0), &rows).map_err(|error| ThemeError::Encode(error.to_string()))
     }
 }
 
