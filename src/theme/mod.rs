@@ -8,6 +8,7 @@ mod assignment;
 mod blocks;
 pub mod choose;
 pub mod cluster;
+mod coarse;
 mod condensed_tree;
 pub mod curation;
 mod dbscan;
