@@ -1,5 +1,8 @@
 //! DBSCAN: themes where requests crowd, noise elsewhere.
 
+use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering::Relaxed};
+use std::sync::{Mutex, PoisonError};
+
 use linfa::ParamGuard;
 use linfa::traits::Transformer;
 use linfa_clustering::Dbscan as Linfa;
@@ -8,13 +11,13 @@ use ndarray::{ArrayView2, Axis};
 use rayon::prelude::*;
 
 use super::ThemeError;
-use super::blocks::{COLUMNS, Engine, Rows, blocks};
+use super::blocks::{Engine, Rows};
 use super::cluster::{Clusterer, Clusters, draw_rows};
 use super::distance::Euclidean;
 use super::silhouette::silhouette;
 use super::union_find::UnionFind;
 
-/// Tiles of pairs looked at before what they say is taken in: bounds memory, 1 MB a tile at most.
+/// Tiles of pairs from one look at the clusters to the next.
 const TILES: usize = 64;
 /// Shares of rows that a radius tried would make dense, ascending.
 pub const QUANTILES: [f64; 12] = [0.03, 0.06, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5, 0.65, 0.8, 0.95];
@@ -56,25 +59,21 @@ impl Dbscan {
     /// but not dense, goes with the dense neighbour that comes first.
     fn labels(&self, vectors: ArrayView2<'_, f32>) -> Vec<Option<usize>> {
         let rows = Rows::new(vectors);
-        let mut density = Density::new(rows.count(), self.min_points);
-        let starts = blocks(rows.count(), COLUMNS);
-        let tiles: Vec<(usize, usize)> = starts
-            .iter()
-            .flat_map(|&i| starts.iter().filter(move |&&j| j >= i).map(move |&j| (i, j)))
-            .collect();
-        for tiles in tiles.chunks(TILES) {
-            // Pairs within a cluster say nothing new: left out where they are found, there is no crowd of them.
-            let clusters = density.snapshot();
-            let known = |i: usize, j: usize| clusters[i] == clusters[j];
-            let near = |tile: &(usize, usize)| rows.pairs_within(*tile, self.eps, known);
-            let near: Vec<Vec<(u16, u16)>> = tiles.par_iter().with_max_len(1).map(near).collect();
-            for ((i, j), pairs) in tiles.iter().zip(near) {
-                pairs.iter().for_each(|&(a, b)| {
-                    density.join((i + usize::from(a)) as u32, (j + usize::from(b)) as u32)
-                });
+        let density = Mutex::new(Density::new(rows.count(), self.min_points));
+        // What was known of clusters a while ago. Rows once together stay so, so that old news is no false news.
+        let clusters: Vec<AtomicU32> = (0..rows.count() as u32).map(AtomicU32::new).collect();
+        // Pairs within a cluster say nothing new: left out where they are found, there is no crowd of them.
+        let known = |i: usize, j: usize| clusters[i].load(Relaxed) == clusters[j].load(Relaxed);
+        let tiles = AtomicUsize::new(0);
+        rows.pairs_within(self.eps, known, |pairs| {
+            // A thread that panicked leaves no half of a pair behind that another could see: it ends them all.
+            let mut density = density.lock().unwrap_or_else(PoisonError::into_inner);
+            pairs.iter().for_each(|&(a, b)| density.join(a, b));
+            if tiles.fetch_add(1, Relaxed) % TILES == TILES - 1 {
+                clusters.iter().zip(density.snapshot()).for_each(|(to, cluster)| to.store(cluster, Relaxed));
             }
-        }
-        density.labels()
+        });
+        density.into_inner().unwrap_or_else(PoisonError::into_inner).labels()
     }
 
     fn linfa(&self, vectors: ArrayView2<'_, f32>) -> Result<Clusters, ThemeError> {
@@ -207,6 +206,7 @@ impl Radii {
 
 #[cfg(test)]
 mod tests {
+    use super::super::blocks::COLUMNS;
     use super::super::blocks::tests::mixture;
     use super::*;
     use ndarray::{Array2, s};

@@ -10,6 +10,7 @@ mod budget;
 mod carry;
 pub mod choose;
 pub mod cluster;
+mod coarse;
 mod condensed_tree;
 pub mod curation;
 mod dbscan;
