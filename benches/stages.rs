@@ -28,7 +28,7 @@ fn themes(c: &mut Criterion) {
     let vectors = Array2::from_shape_vec((texts.len(), encoder.dimensions()), flat).expect("rows are whole");
     let mut group = c.benchmark_group("themes");
     group.sample_size(10).bench_function("1,000 requests, automatic k", |b| {
-        b.iter(|| find(vectors.view(), &texts, &ThemeParams::default(), &Progress::silent()));
+        b.iter(|| find(vectors.view(), &texts, &ThemeParams::default(), &[], &Progress::silent()));
     });
     group.finish();
 }

@@ -27,6 +27,11 @@ impl Progress {
         Progress(Some(listener))
     }
 
+    /// Whether nobody listens.
+    pub fn is_silent(&self) -> bool {
+        self.0.is_none()
+    }
+
     /// A stage begins.
     pub fn begin(&self, stage: &str, total: Option<u64>, unit: &'static str) {
         if let Some(listener) = &self.0 {

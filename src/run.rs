@@ -247,6 +247,14 @@ pub fn write_json(path: &Path, value: &impl Serialize) -> Result<(), RunError> {
     write_file(path, &text)
 }
 
+/// Writes a value as JSON on one line: for what is mostly numbers.
+pub fn write_line(path: &Path, value: &impl Serialize) -> Result<(), RunError> {
+    let mut text =
+        serde_json::to_vec(value).map_err(|source| RunError::Json { path: path.to_owned(), source })?;
+    text.push(b'\n');
+    write_file(path, &text)
+}
+
 /// Reads a value from JSON.
 pub fn read_json<T: DeserializeOwned>(path: &Path) -> Result<T, RunError> {
     let bytes = fs::read(path).map_err(|e| io_error(path, e))?;

@@ -15,6 +15,7 @@ use datafusion::parquet::arrow::ArrowWriter;
 use datafusion::parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use datafusion::parquet::basic::{Compression, ZstdLevel};
 use datafusion::parquet::errors::ParquetError;
+use datafusion::parquet::file::metadata::RowGroupMetaData;
 use datafusion::parquet::file::properties::{EnabledStatistics, WriterProperties};
 use datafusion::parquet::schema::types::ColumnPath;
 
@@ -147,14 +148,24 @@ impl TableWriter {
 pub fn batches(
     path: &Path,
 ) -> Result<impl Iterator<Item = Result<RecordBatch, TableError>> + use<>, TableError> {
+    Ok(open(path, usize::MAX)?.1)
+}
+
+/// The columns of a Parquet file, and its batches in row order: at most `BATCH_ROWS` rows each, and fewer where
+/// these would take more than `most_bytes` on average.
+pub fn open(
+    path: &Path,
+    most_bytes: usize,
+) -> Result<(SchemaRef, impl Iterator<Item = Result<RecordBatch, TableError>> + use<>), TableError> {
     let file = File::open(path).map_err(|source| TableError::Io { path: path.to_owned(), source })?;
     let parquet = |source| TableError::Parquet { path: path.to_owned(), source };
-    let reader = ParquetRecordBatchReaderBuilder::try_new(file)
-        .map_err(parquet)?
-        .with_batch_size(BATCH_ROWS)
-        .build()
-        .map_err(parquet)?;
-    Ok(reader.map(|batch| batch.map_err(TableError::from)))
+    let builder = ParquetRecordBatchReaderBuilder::try_new(file).map_err(parquet)?;
+    let schema = builder.schema().clone();
+    let row_bytes = |group: &RowGroupMetaData| group.total_byte_size() / group.num_rows().max(1);
+    let row_bytes = builder.metadata().row_groups().iter().map(row_bytes).max().unwrap_or(0).max(1) as usize;
+    let rows = (most_bytes / row_bytes).clamp(1, BATCH_ROWS);
+    let reader = builder.with_batch_size(rows).build().map_err(parquet)?;
+    Ok((schema, reader.map(|batch| batch.map_err(TableError::from))))
 }
 
 /// A schema from its fields.

@@ -44,6 +44,12 @@ pub enum Command {
     Check(Inputs),
     /// Analyse an export and publish a run directory.
     Run(Inputs),
+    /// Sweep theme counts and densities, show the curves, print the TOML to paste.
+    Tune(Tune),
+    /// Put new conversations into a run's themes, without fitting anything anew.
+    Assign(Assign),
+    /// List a run's themes, and change them by hand: changes hold from the next run on.
+    Themes(Themes),
     /// Print a run's report.
     Report(Report),
     /// Show a run's themes, a theme, a conversation or a user.
@@ -51,6 +57,21 @@ pub enum Command {
     /// Write simulated conversations and activity, with the truth beside them.
     Simulate(Simulate),
     /// Turn texts into vectors.
+    ///
+    /// A text's vector depends on nothing but the text. Each comes out as soon as no more input waits, so a program
+    /// may send a line and wait for its vector.
+    ///
+    /// Other fields are carried along. JSON Lines to JSON Lines: as they are spelled, but for a `vector`, which
+    /// the new one replaces. Parquet: every column, with its type; null or non-UTF-8 texts are unusable. JSON Lines to
+    /// Parquet: fields of the first 2,048 lines become columns: booleans, integers, numbers (f64), or text, with
+    /// objects, arrays and mixed values in their JSON spelling; what comes later and has no column, or does not
+    /// fit it, goes into the column `_rest` as JSON.
+    ///
+    /// Lines that cannot be used are counted, and the first are named on stderr with their reason. Past
+    /// --max-reject-share the exit code is 2: on standard output all other vectors have been written; for `--out
+    /// v.jsonl` they are in v.incomplete.jsonl, and what was called v.jsonl stays. Where --out is the input
+    /// itself, a single unusable line counts as too many. An input that is cut off gives every whole line before the
+    /// cut, and a warning.
     Embed(Embed),
     /// The sentence-transformer: list, fetch, verify; train the tone head.
     Model(Model),
@@ -109,6 +130,103 @@ pub struct Inputs {
     pub json: bool,
 }
 
+/// `tune`
+#[derive(Debug, Args)]
+pub struct Tune {
+    /// The config; without it undertone.toml if there is one, else that of RUN, else defaults.
+    #[arg(short, long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Files or patterns of conversations, in place of the config's.
+    #[arg(long, value_name = "GLOB", num_args = 1..)]
+    pub conversations: Vec<String>,
+    /// Run whose vectors to use; without it the newest one, if it is of the same input.
+    #[arg(long, value_name = "RUN")]
+    pub run: Option<PathBuf>,
+    /// SVG file for the picture.
+    #[arg(long, default_value = "tune.svg", value_name = "FILE")]
+    pub out: PathBuf,
+    /// Print one JSON object in place of tables and plots.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `assign`
+#[derive(Debug, Args)]
+pub struct Assign {
+    /// Run directory, e.g. runs/latest.
+    pub run: PathBuf,
+    /// Files or patterns of conversations.
+    #[arg(long, value_name = "GLOB", num_args = 1.., required = true)]
+    pub conversations: Vec<String>,
+    /// `.parquet` or JSON Lines; `-` writes JSON Lines to standard output.
+    #[arg(long, default_value = "-", value_name = "FILE")]
+    pub out: PathBuf,
+}
+
+/// `themes`
+#[derive(Debug, Args)]
+pub struct Themes {
+    /// Run directory, e.g. runs/latest.
+    pub run: PathBuf,
+    #[command(subcommand)]
+    pub action: ThemesAction,
+}
+
+/// What to do with themes. THEME is an id (`t-000017` or `17`) or a name.
+#[derive(Debug, Subcommand)]
+pub enum ThemesAction {
+    /// The themes as they are with all changes applied.
+    List {
+        /// Hidden, retired and replaced ones too.
+        #[arg(long)]
+        all: bool,
+        /// Print as JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Give a theme a name that it keeps.
+    Rename {
+        /// The theme.
+        theme: String,
+        /// Its name.
+        name: String,
+    },
+    /// Put a theme's conversations, now and later, into another theme.
+    Merge {
+        /// The theme that goes.
+        theme: String,
+        /// The theme that stays.
+        into: String,
+    },
+    /// Split a theme in two where its conversations part most clearly.
+    Split {
+        /// The theme.
+        theme: String,
+    },
+    /// Keep a theme as it is, whatever is found.
+    Pin {
+        /// The theme.
+        theme: String,
+    },
+    /// Let a pinned theme go its way again.
+    Unpin {
+        /// The theme.
+        theme: String,
+    },
+    /// Leave a theme out of reports.
+    Hide {
+        /// The theme.
+        theme: String,
+    },
+    /// Show a hidden theme again.
+    Unhide {
+        /// The theme.
+        theme: String,
+    },
+    /// Take back the newest change.
+    Undo,
+}
+
 /// Form of a report.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Format {
@@ -159,12 +277,35 @@ pub struct Simulate {
     pub out: PathBuf,
 }
 
+/// What an input of `embed` is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum InputFormat {
+    /// Parquet by its first bytes or its name; else each line for itself: one that begins with `{` is a JSON
+    /// object, any other is the text.
+    Auto,
+    /// Every line is a text, whatever it begins with.
+    Text,
+    /// Every line is a JSON object; blank lines are skipped.
+    Jsonl,
+    /// A table.
+    Parquet,
+}
+
 /// `embed`
 #[derive(Debug, Args)]
 pub struct Embed {
-    /// One text a line, JSON Lines with `text`, or `.parquet` with a column `text`; `-` reads standard input.
+    /// One text a line, JSON Lines or Parquet, lines also in gzip or zstd; `-` reads standard input.
     #[arg(long, default_value = "-", value_name = "FILE")]
     pub input: PathBuf,
+    /// What the input is.
+    #[arg(long, value_enum, default_value = "auto")]
+    pub format: InputFormat,
+    /// The field of JSON Lines, or the column, that holds the text.
+    #[arg(long, default_value = "text", value_name = "NAME")]
+    pub text_field: String,
+    /// Share of unusable lines (0 to 1) past which the command fails.
+    #[arg(long, default_value_t = 0.01, value_name = "SHARE", value_parser = share)]
+    pub max_reject_share: f64,
     /// `.parquet` (f32 vectors) or JSON Lines; `-` writes JSON Lines to standard output.
     #[arg(long, default_value = "-", value_name = "FILE")]
     pub out: PathBuf,
@@ -186,6 +327,11 @@ pub struct Embed {
     /// Print texts, tokens and seconds as one JSON object on stdout; goes with `--out FILE`.
     #[arg(long)]
     pub json: bool,
+}
+
+fn share(word: &str) -> Result<f64, String> {
+    let share = word.parse::<f64>().ok().filter(|share| (0.0..=1.0).contains(share));
+    share.ok_or_else(|| "must be a number from 0 to 1".into())
 }
 
 /// `model`

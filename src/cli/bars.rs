@@ -44,12 +44,16 @@ impl Listener for Bars {
     fn finish(&self, note: &str) {
         let Some(stage) = self.current.lock().unwrap_or_else(PoisonError::into_inner).take() else { return };
         stage.bar.finish_and_clear();
-        let seconds = stage.start.elapsed().as_secs_f64();
         #[allow(clippy::print_stderr, reason = "progress is what stderr is for")]
         {
-            eprintln!("{:<9} {seconds:>6.1} s  {note}", stage.name);
+            eprintln!("{}", line(&stage.name, stage.start.elapsed(), note));
         }
     }
+}
+
+/// The line that a finished stage leaves.
+pub fn line(stage: &str, time: Duration, note: &str) -> String {
+    format!("{stage:<9} {:>6.1} s  {note}", time.as_secs_f64())
 }
 
 fn style(known: bool, unit: &str) -> ProgressStyle {

@@ -2,14 +2,15 @@
 //! understood.
 
 use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 
 use super::args::Inputs;
 use super::printer::tame;
 use super::{CliError, Session, run::config};
 use crate::config::{Plan, Problem, Problems};
 use crate::conversation::Conversation;
-use crate::embed::Model;
-use crate::embed::model::{Hub, Layout};
+use crate::embed::model::Hub;
+use crate::embed::{EmbedError, Encoder, Model, cache};
 use crate::progress::Progress;
 use crate::read::activity::read_activity;
 use crate::read::{Oddity, Place, ReadError, Reject, Sink, SourceFile, expand, read_file};
@@ -31,9 +32,8 @@ pub fn run(args: &Inputs, session: &Session) -> Result<(), CliError> {
     files.values().for_each(|file| inspect(file, &plan, &mut seen, &mut problems, session));
     check_share(&plan, &seen, &mut problems);
     check_activity(&plan, &mut problems, session);
-    // From what is on this machine: checking never uses the network.
-    let model = Model::load_with(&plan.model, &Hub::from_env().or_offline(true));
-    if let Err(error) = model.and_then(|model| Layout::read(&model.with_prompt(plan.prompt.clone()))) {
+    check_cache(&plan, &files, &mut problems);
+    if let Err(error) = load_model(&plan) {
         problems.push(Problem::new("embed.model", error.to_string(), ""));
     }
     if !problems.is_empty() {
@@ -42,6 +42,22 @@ pub fn run(args: &Inputs, session: &Session) -> Result<(), CliError> {
     }
     print(&seen, args.json, session);
     Ok(())
+}
+
+/// Whether the cache's file is what it may be: nothing, a cache, and no input of the run.
+fn check_cache(plan: &Plan, files: &BTreeMap<PathBuf, SourceFile>, problems: &mut Vec<Problem>) {
+    let Some(params) = &plan.cache else { return };
+    let inputs: Vec<&Path> = files.keys().map(PathBuf::as_path).chain(plan.activity.as_deref()).collect();
+    if let Err(error) = cache::check(params, &inputs) {
+        problems.push(Problem::new("cache.file", error.to_string(), ""));
+    }
+}
+
+/// Everything of the model that can be wrong, its weights too.
+fn load_model(plan: &Plan) -> Result<Encoder, EmbedError> {
+    // From what is on this machine: checking never uses the network.
+    let model = Model::load_with(&plan.model, &Hub::from_env().or_offline(true))?;
+    Encoder::load(&model.with_prompt(plan.prompt.clone()), plan.encode)
 }
 
 #[derive(Default)]

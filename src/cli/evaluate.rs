@@ -13,7 +13,7 @@ use crate::conversation::cue::carries_request;
 use crate::embed::{Embedder, EncodeParams, Encoder};
 use crate::read::labelled::{Example, read_examples};
 use crate::theme::represent::conversation_vector;
-use crate::theme::{K, find, score};
+use crate::theme::{Given, K, Theme, encode_with, find, score};
 
 pub fn run(args: &Evaluate, session: &Session) -> Result<(), CliError> {
     match args.subject {
@@ -37,7 +37,8 @@ fn themes(args: &Evaluate, session: &Session) -> Result<(), CliError> {
     let vectors =
         Array2::from_shape_vec((rows.len(), encoder.dimensions()), flat).map_err(CliError::failed)?;
     let texts: Vec<&str> = rows.iter().map(|row| row.text.as_str()).collect();
-    let found = find(vectors.view(), &texts, &params, &session.progress).map_err(CliError::failed)?;
+    let mut found =
+        find(vectors.view(), &texts, &params, &[], &session.progress).map_err(CliError::failed)?;
     // Conversations without a request are in no theme; they count as unassigned.
     let mut assignment = vec![None; examples.len()];
     for (row, theme) in rows.iter().zip(&found.assignment) {
@@ -53,10 +54,31 @@ fn themes(args: &Evaluate, session: &Session) -> Result<(), CliError> {
     for (name, value) in json.as_object().into_iter().flatten() {
         session.printer.data(&format!("{name:<12} {value}"));
     }
-    for theme in &found.themes {
-        session.printer.data(&format!("{:>5}  {}", theme.size, theme.name));
-    }
+    let mut encode = encode_with(&encoder);
+    found
+        .describe(vectors.view(), &texts, &params, &mut encode, &Given::default())
+        .map_err(CliError::failed)?;
+    print_labels(&found.themes, session);
     Ok(())
+}
+
+/// Each theme's size, the AUC of its label, name and keywords; above them the AUCs summed up.
+fn print_labels(themes: &[Theme], session: &Session) {
+    let mut aucs: Vec<f64> = themes.iter().filter_map(|theme| Some(theme.separation?.auc)).collect();
+    aucs.sort_by(f64::total_cmp);
+    if let Some(least) = aucs.first() {
+        let median = (aucs[(aucs.len() - 1) / 2] + aucs[aucs.len() / 2]) / 2.0;
+        let mean = aucs.iter().sum::<f64>() / aucs.len() as f64;
+        let count = aucs.len();
+        session.printer.data(&format!(
+            "label_auc    mean {mean:.3}, median {median:.3}, least {least:.3}, of {count} themes"
+        ));
+    }
+    for theme in themes {
+        let auc = theme.separation.map_or("   - ".to_owned(), |separation| format!("{:.3}", separation.auc));
+        let keywords = theme.keywords.join(", ");
+        session.printer.data(&format!("{:>5}  {auc}  {}  ({keywords})", theme.size, theme.name));
+    }
 }
 
 fn plan(config: Option<&Path>) -> Result<Plan, CliError> {

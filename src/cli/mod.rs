@@ -1,6 +1,7 @@
 //! The command line: one file per command, printing and progress bars.
 
 mod args;
+mod assign;
 mod bars;
 mod check;
 mod demo;
@@ -8,11 +9,14 @@ mod embed;
 mod evaluate;
 mod init;
 mod model;
+mod plot;
 mod printer;
 mod report;
 mod run;
 mod show;
 mod simulate;
+mod themes;
+mod tune;
 
 use std::process::ExitCode;
 
@@ -117,6 +121,9 @@ fn dispatch(command: Command, session: &Session) -> Result<(), CliError> {
         Command::Init(args) => init::run(&args, session),
         Command::Check(args) => check::run(&args, session),
         Command::Run(args) => run::run(&args, session),
+        Command::Tune(args) => tune::run(&args, session),
+        Command::Assign(args) => assign::run(&args, session),
+        Command::Themes(args) => themes::run(&args, session),
         Command::Report(args) => report::run(&args, session),
         Command::Show(args) => show::run(&args, session),
         Command::Simulate(args) => simulate::run(&args, session),

@@ -25,6 +25,11 @@ impl Printer {
         }
     }
 
+    /// A warning: what was lost is told even to who wants no talk.
+    pub fn warning(&self, text: &str) {
+        let _ = writeln!(std::io::stderr().lock(), "warning: {}", tame(text));
+    }
+
     /// An error.
     pub fn error(&self, text: &str) {
         let _ = writeln!(std::io::stderr().lock(), "error: {}", tame(text));

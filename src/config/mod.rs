@@ -197,6 +197,9 @@ pub struct ThemesConfig {
     pub min_cluster_size: usize,
     /// Neighbours that a core distance reaches over (HDBSCAN): `"auto"` (`min_cluster_size`) or a number.
     pub min_samples: Count,
+    /// Largest share of conversations left in no theme (DBSCAN, HDBSCAN), 0..=1: those over it move to the
+    /// nearest theme, nearest first. 1 leaves them as the algorithm says.
+    pub max_outliers: f64,
     /// Whose code fits k-means and DBSCAN: `blocked` or `linfa`.
     pub engine: String,
 }
@@ -211,6 +214,7 @@ impl Default for ThemesConfig {
             min_points: 8,
             min_cluster_size: 10,
             min_samples: Count::default(),
+            max_outliers: 1.0,
             engine: "blocked".into(),
         }
     }

@@ -196,6 +196,7 @@ impl Config {
             encode: EncodeParams {
                 batch_tokens: self.embed.batch_tokens,
                 backend,
+                unit_length: true,
                 ..EncodeParams::default()
             },
             cache: self.cache_params(),
@@ -323,6 +324,8 @@ impl Check {
         };
         let min_samples = self.count("themes.min_samples", &themes.min_samples);
         self.holds("themes.min_cluster_size", themes.min_cluster_size >= 2, "must be at least 2");
+        let share = (0.0..=1.0).contains(&themes.max_outliers);
+        self.holds("themes.max_outliers", share, "must be between 0 and 1");
         self.holds("themes.min_points", themes.min_points >= 2, "must be at least 2");
         ThemeParams {
             algorithm,
@@ -332,6 +335,7 @@ impl Check {
             min_points: themes.min_points,
             min_cluster_size: themes.min_cluster_size,
             min_samples,
+            max_outliers: themes.max_outliers,
             engine,
             seed: config.seed,
             ..ThemeParams::default()

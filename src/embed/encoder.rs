@@ -1,5 +1,6 @@
 //! Texts to windows, windows to batches of a token budget, batches over all threads.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use rayon::prelude::*;
@@ -46,11 +47,20 @@ pub struct EncodeParams {
     pub instructions: Option<Instructions>,
     /// Whether every layer's mean is wanted (`Encoding::states`), as the tone head does.
     pub states: bool,
+    /// Whether every vector is scaled to unit length, also where the model leaves it its own: who
+    /// takes products of vectors for cosines needs that.
+    pub unit_length: bool,
 }
 
 impl Default for EncodeParams {
     fn default() -> EncodeParams {
-        EncodeParams { batch_tokens: 192, backend: Backend::Auto, instructions: None, states: true }
+        EncodeParams {
+            batch_tokens: 192,
+            backend: Backend::Auto,
+            instructions: None,
+            states: true,
+            unit_length: false,
+        }
     }
 }
 
@@ -60,7 +70,10 @@ const CANDLE_BATCHES: usize = 4;
 /// What the encoder knows of one text.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Encoding {
-    /// The last layer pooled as the model pools, unit length, `d` values.
+    /// The last layer pooled as the model pools, `d` values: of unit length where the model's
+    /// `modules.json` ends with Normalize or `EncodeParams::unit_length` asks for it, of the length
+    /// the pooling gives otherwise. A text of several windows has the mean of their pooled vectors,
+    /// weighted by tokens and scaled, where it is, after that.
     pub vector: Vec<f32>,
     /// Mean over tokens of every layer, embedding layer first, `states * h` values; empty where not wanted.
     pub states: Vec<f32>,
@@ -75,6 +88,8 @@ pub struct Encoder {
     tokenizer: TextTokenizer,
     path: Path,
     params: EncodeParams,
+    /// Whether vectors are scaled to unit length.
+    unit_length: bool,
 }
 
 /// The two ways to compute the same thing.
@@ -95,7 +110,8 @@ impl Encoder {
         let layout = Layout::read(model)?;
         let (tokenizer, path) =
             rayon::join(|| TextTokenizer::load(model, &layout), || Path::load(model, &layout, &params));
-        Ok(Encoder { tokenizer: tokenizer?, path: path?, params })
+        let unit_length = layout.normalize || params.unit_length;
+        Ok(Encoder { tokenizer: tokenizer?, path: path?, params, unit_length })
     }
 
     /// `kernel` or `candle`, whichever computes.
@@ -141,7 +157,9 @@ impl Encoder {
         let lengths: Vec<usize> = tokens.windows.iter().map(Vec::len).collect();
         let (states, vectors): (Vec<_>, Vec<_>) = windows.into_iter().map(|w| (w.states, w.vector)).unzip();
         let mut vector = weighted_mean(vectors, &lengths);
-        normalize(&mut vector);
+        if self.unit_length {
+            normalize(&mut vector);
+        }
         let tokens_read = lengths.iter().sum::<usize>() as u32;
         let states = if self.params.states { weighted_mean(states, &lengths) } else { Vec::new() };
         Encoding { vector, states, shortened: tokens.shortened, tokens: tokens_read }
@@ -179,6 +197,10 @@ impl Embedder for Encoder {
             Path::Packed(packed) => packed.hidden(),
             Path::Candle(bert) => bert.hidden(),
         }
+    }
+
+    fn normal<'t>(&self, text: &'t str) -> Cow<'t, str> {
+        self.tokenizer.normal(text)
     }
 
     fn encode(&self, texts: &[&str]) -> Result<Vec<Encoding>, EmbedError> {

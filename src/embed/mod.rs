@@ -5,11 +5,14 @@ pub mod cache;
 mod encoder;
 pub mod kernel;
 pub mod model;
+mod normal;
 mod packed;
 #[cfg(test)]
 mod small;
 mod tokens;
 mod weights;
+
+use std::borrow::Cow;
 
 pub use encoder::{Backend, EncodeParams, Encoder, Encoding};
 pub use kernel::Instructions;
@@ -41,18 +44,19 @@ pub enum EmbedError {
     NoInstructions(&'static str),
 }
 
-/// Anything that turns texts into unit vectors.
+/// Anything that turns texts into vectors.
 ///
 /// The boundary behind which kernels, caches and other models are exchanged.
 pub trait Embedder: Send + Sync {
     /// Length `d` of each vector.
     fn dimensions(&self) -> usize;
 
+    /// The form by which `text` is known: texts of one form have the same vector, so one of them is
+    /// encoded and kept for all. Which differences a model cannot see depends on its tokenizer.
+    fn normal<'t>(&self, text: &'t str) -> Cow<'t, str> {
+        Cow::Borrowed(text)
+    }
+
     /// One `Encoding` per text, in the order given.
     fn encode(&self, texts: &[&str]) -> Result<Vec<Encoding>, EmbedError>;
-}
-
-/// A text as the encoder reads it: runs of white space are one space.
-pub fn normalise(text: &str) -> String {
-    text.split_whitespace().collect::<Vec<&str>>().join(" ")
 }

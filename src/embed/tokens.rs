@@ -2,11 +2,13 @@
 
 use std::borrow::Cow;
 
+use tokenizers::normalizers::{Lowercase, NormalizerWrapper, Sequence};
 use tokenizers::tokenizer::Token;
 use tokenizers::{Encoding, Tokenizer};
 
 use super::EmbedError;
 use super::model::{Layout, Model, ModelError};
+use super::normal::{NormalForm, is_space};
 
 /// Windows a text may have: three from its head, one from its tail. What lies between is left out
 /// and the text counts as shortened.
@@ -30,8 +32,9 @@ pub struct Tokens {
 
 /// The model's own tokenizer without its truncation and padding: both are ours.
 ///
-/// A text of one window has the ids that the model's own library would give it; a longer one's
-/// first window is what that library would cut it to.
+/// A text of one window has the ids that sentence-transformers 6 would give it, byte by byte as it
+/// stands; a longer one's first window is what that library would cut it to. (Its versions before 6
+/// strip every text first. To a tokenizer of BERT's kind that is no difference.)
 #[derive(Debug)]
 pub struct TextTokenizer {
     inner: Tokenizer,
@@ -41,7 +44,7 @@ pub struct TextTokenizer {
     /// Words before every text, and their ids for the windows after the first.
     prefix: String,
     prefix_ids: Vec<u32>,
-    lower_case: bool,
+    form: NormalForm,
     /// Tokens between the special ones, the prefix's included: 254 for the bundled model.
     content: usize,
     max_bytes: usize,
@@ -55,6 +58,10 @@ impl TextTokenizer {
         inner.with_padding(None);
         inner.with_truncation(None).map_err(|e| malformed(e.to_string()))?;
         check_vocabulary(&inner, layout.vocab)?;
+        let form = NormalForm::of(&inner, !layout.prefix.is_empty());
+        if layout.lower_case {
+            lower(&mut inner).map_err(|e| malformed(e.to_string()))?;
+        }
         let (before, after) = special_tokens(&inner)?;
         let window = layout.window_tokens;
         let mut tokenizer = TextTokenizer {
@@ -64,10 +71,11 @@ impl TextTokenizer {
             after,
             prefix: layout.prefix.clone(),
             prefix_ids: Vec::new(),
-            lower_case: layout.lower_case,
+            form,
             max_bytes: window * MAX_WINDOWS * MAX_BYTES_PER_TOKEN,
         };
-        tokenizer.prefix_ids = tokenizer.ids("")?;
+        // What follows in a later window begins with its own space.
+        tokenizer.prefix_ids = tokenizer.encode(layout.prefix.trim_end_matches(is_space))?;
         if tokenizer.content == 0 || tokenizer.prefix_ids.len() * 2 > tokenizer.content {
             let (own, prefix) = (window - tokenizer.content, tokenizer.prefix_ids.len());
             let reason = format!(
@@ -78,16 +86,21 @@ impl TextTokenizer {
         Ok(tokenizer)
     }
 
+    /// The form by which `text` is known: texts of one form have the same ids.
+    pub fn normal<'t>(&self, text: &'t str) -> Cow<'t, str> {
+        self.form.apply(text)
+    }
+
     /// Ids of the prefix and `text` in windows, each with the model's special tokens.
     ///
     /// A window after the first starts with the prefix too, so that each is an input the model
     /// knows; its share of the text is the smaller for it.
     pub fn tokenize(&self, text: &str) -> Result<Tokens, EmbedError> {
-        let text = text.trim_end_matches(is_space);
+        let text = &*self.normal(text);
         let mut ids = self.ids(head(text, self.max_bytes))?;
         let mut shortened = false;
         if text.len() > self.max_bytes {
-            ids.extend(self.encode(&self.cased(tail(text, self.max_bytes)))?);
+            ids.extend(self.encode(tail(text, self.max_bytes))?);
             shortened = true;
         }
         let later = self.content - self.prefix_ids.len();
@@ -102,18 +115,12 @@ impl TextTokenizer {
         Ok(Tokens { windows, shortened })
     }
 
-    /// Ids of prefix and text as sentence-transformers makes them: joined, stripped, and in lower
-    /// case where the model asks for it.
+    /// Ids of prefix and text, one after the other as they stand.
     fn ids(&self, text: &str) -> Result<Vec<u32>, EmbedError> {
-        let joined = match self.prefix.as_str() {
-            "" => Cow::Borrowed(text),
-            prefix => Cow::Owned(format!("{prefix}{text}")),
-        };
-        self.encode(&self.cased(joined.trim_matches(is_space)))
-    }
-
-    fn cased<'t>(&self, text: &'t str) -> Cow<'t, str> {
-        if self.lower_case { Cow::Owned(text.to_lowercase()) } else { Cow::Borrowed(text) }
+        match self.prefix.as_str() {
+            "" => self.encode(text),
+            prefix => self.encode(&format!("{prefix}{text}")),
+        }
     }
 
     fn encode(&self, text: &str) -> Result<Vec<u32>, EmbedError> {
@@ -127,9 +134,19 @@ impl TextTokenizer {
     }
 }
 
-/// What Python strips: Unicode's white space and the four separators of ASCII.
-fn is_space(c: char) -> bool {
-    c.is_whitespace() || ('\u{1c}'..='\u{1f}').contains(&c)
+/// Puts texts in lower case before all else the tokenizer does, where its own steps do not say so.
+fn lower(tokenizer: &mut Tokenizer) -> tokenizers::Result<()> {
+    let own = match tokenizer.get_normalizer() {
+        None => Vec::new(),
+        Some(NormalizerWrapper::Sequence(steps)) => steps.as_ref().to_vec(),
+        Some(step) => vec![step.clone()],
+    };
+    if own.iter().any(|step| matches!(step, NormalizerWrapper::Lowercase(_))) {
+        return Ok(());
+    }
+    let steps = std::iter::once(NormalizerWrapper::Lowercase(Lowercase)).chain(own).collect();
+    tokenizer.with_normalizer(Some(NormalizerWrapper::Sequence(Sequence::new(steps))))?;
+    Ok(())
 }
 
 /// Every id must have a row in the word embedding.

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use candle_core::safetensors::Load;
-use candle_core::{DType, Device, Tensor};
+use candle_core::{DType, Device, Storage, Tensor};
 use safetensors::{Dtype, SafeTensors};
 
 use super::EmbedError;
@@ -44,7 +44,8 @@ pub struct Weights {
 impl Weights {
     /// Reads the encoder's weights, of any float type, and leaves out what it does not use (the
     /// pooler, a language-model head). A tensor inside the encoder that BERT has not is an error:
-    /// the model computes something else than we would.
+    /// the model computes something else than we would. So is one with a value that is no number:
+    /// it would make every vector one.
     pub fn load(model: &Model, layout: &Layout) -> Result<Weights, EmbedError> {
         let malformed = |reason: String| EmbedError::from(ModelError::malformed(FILE, reason));
         let file = SafeTensors::deserialize(&model.weights).map_err(|e| malformed(e.to_string()))?;
@@ -57,7 +58,16 @@ impl Weights {
                 let reason = format!("tensor `{name}` is {dtype:?}; supported: F32, F16, BF16, F64");
                 return Err(malformed(reason));
             }
-            tensors.insert(own, view.load(&Device::Cpu)?.to_dtype(DType::F32)?);
+            let tensor = view.load(&Device::Cpu)?.to_dtype(DType::F32)?;
+            if let Some((place, value)) = not_finite(&tensor)? {
+                let reason = format!(
+                    "tensor `{name}` has the value {value} at place {place} of {}: the file is damaged, or \
+                     its training failed; get it again from where it came from",
+                    tensor.elem_count()
+                );
+                return Err(malformed(reason));
+            }
+            tensors.insert(own, tensor);
         }
         Ok(Weights { tensors })
     }
@@ -85,6 +95,23 @@ impl Weights {
         }
         Ok(own)
     }
+}
+
+/// The first value that is infinite or no number, with its place; `tensor` is f32, whole, on the CPU.
+fn not_finite(tensor: &Tensor) -> Result<Option<(usize, f32)>, EmbedError> {
+    /// Values looked at before asking: without a question in it the loop runs sixteen at a time.
+    const BLOCK: usize = 4096;
+    const EXPONENT: u32 = 0x7f80_0000;
+    let (storage, layout) = tensor.storage_and_layout();
+    let (Storage::Cpu(storage), Some((start, end))) = (&*storage, layout.contiguous_offsets()) else {
+        return Ok(None);
+    };
+    let values = &storage.as_slice::<f32>()?[start..end];
+    let largest = |block: &[f32]| block.iter().fold(0, |most, v| most.max(v.to_bits() & EXPONENT));
+    let block = values.chunks(BLOCK).position(|block| largest(block) == EXPONENT);
+    let Some(block) = block else { return Ok(None) };
+    let mut places = values.iter().copied().enumerate().skip(block * BLOCK);
+    Ok(places.find(|(_, value)| !value.is_finite()))
 }
 
 fn check<'a>(name: &str, tensor: Option<&'a Tensor>, shape: &[usize]) -> Result<&'a Tensor, ModelError> {

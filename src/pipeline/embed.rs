@@ -1,5 +1,6 @@
 //! Stage `embed`: every distinct user text once through the encoder, its vector and its tone.
 
+use std::borrow::Cow;
 use std::collections::HashSet;
 use std::path::Path;
 use std::sync::Arc;
@@ -19,7 +20,7 @@ use super::PipelineError;
 use super::rows::{TurnLists, TurnRow, instant, vector_type, vectors_of};
 use crate::conversation::Role;
 use crate::embed::cache::{Cache, Remembered};
-use crate::embed::{EmbedError, Embedder, normalise};
+use crate::embed::{EmbedError, Embedder};
 use crate::engine::{Engine, RowFunction, row_error};
 use crate::progress::Progress;
 use crate::run::RunDraft;
@@ -51,13 +52,14 @@ pub struct EncodedFacts {
 /// Reads `staging/conversations.parquet` and, where there is a cache, what earlier nights made of its texts; leaves `embeddings/texts.parquet` and `turns/`.
 pub fn run<E: Embedder + 'static>(
     engine: &Engine,
-    encoder: impl FnOnce() -> Result<E, EmbedError>,
+    encoder: impl FnOnce() -> Result<Arc<E>, EmbedError>,
     tone: ToneHead,
     cache: Option<Arc<Cache>>,
     draft: &RunDraft,
     progress: &Progress,
 ) -> Result<(u64, EncodedFacts), PipelineError> {
-    let (mut facts, encoder) = (flatten(draft)?, encoder()?);
+    let encoder = encoder()?;
+    let mut facts = flatten(encoder.as_ref(), draft)?;
     let dimensions = encoder.dimensions();
     facts.dimensions = dimensions;
     engine.register_function(encode_function(Reader { encoder, tone, cache }, progress.clone()));
@@ -88,7 +90,7 @@ fn sum(values: &Int32Array) -> u64 {
 }
 
 /// One row per turn, and one row per distinct user text.
-fn flatten(draft: &RunDraft) -> Result<EncodedFacts, PipelineError> {
+fn flatten(encoder: &impl Embedder, draft: &RunDraft) -> Result<EncodedFacts, PipelineError> {
     let mut turns = TableWriter::create(&draft.path("staging/turns.parquet"), flat_schema())?;
     let mut texts = TableWriter::create(&draft.path("staging/texts.parquet"), read_schema())?;
     let (mut seen, mut facts) = (HashSet::new(), EncodedFacts::default());
@@ -99,7 +101,7 @@ fn flatten(draft: &RunDraft) -> Result<EncodedFacts, PipelineError> {
         let mut flat = FlatTurns::default();
         let mut fresh: (Vec<String>, Vec<String>) = Default::default();
         let keyed: Vec<Vec<(TurnRow<'_>, Option<Keyed>)>> =
-            (0..batch.num_rows()).into_par_iter().map(|row| keyed(lists.row(row))).collect();
+            (0..batch.num_rows()).into_par_iter().map(|row| keyed(encoder, lists.row(row))).collect();
         for (row, turns) in keyed.into_iter().enumerate() {
             for (index, (turn, keyed)) in turns.into_iter().enumerate() {
                 facts.turns += 1;
@@ -131,11 +133,12 @@ fn flatten(draft: &RunDraft) -> Result<EncodedFacts, PipelineError> {
 type Keyed = ([u8; 16], String);
 
 /// Turns, those of the user that say something with their key.
-fn keyed(turns: Vec<TurnRow<'_>>) -> Vec<(TurnRow<'_>, Option<Keyed>)> {
+fn keyed<'a>(encoder: &impl Embedder, turns: Vec<TurnRow<'a>>) -> Vec<(TurnRow<'a>, Option<Keyed>)> {
     let mut keyed = Vec::with_capacity(turns.len());
     for turn in turns {
-        let normal = (turn.role == Role::User).then(|| normalise(turn.text)).filter(|text| !text.is_empty());
-        keyed.push((turn, normal.map(|normal| (key(&normal), normal))));
+        let normal = (turn.role == Role::User).then(|| encoder.normal(turn.text));
+        let said = normal.filter(|text| !text.trim().is_empty()).map(Cow::into_owned);
+        keyed.push((turn, said.map(|normal| (key(&normal), normal))));
     }
     keyed
 }
@@ -216,7 +219,7 @@ fn texts_schema(dimensions: usize) -> SchemaRef {
 
 /// Everything a text goes through: the cache, or the encoder and the tone head.
 struct Reader<E> {
-    encoder: E,
+    encoder: Arc<E>,
     tone: ToneHead,
     cache: Option<Arc<Cache>>,
 }

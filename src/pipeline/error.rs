@@ -1,5 +1,8 @@
 //! Everything that can end a run, and whose fault it is.
 
+use std::path::PathBuf;
+
+use crate::embed::cache::CacheError;
 use crate::embed::{EmbedError, ModelError};
 use crate::engine::EngineError;
 use crate::outcome::OutcomeError;
@@ -9,6 +12,8 @@ use crate::report::RenderError;
 use crate::run::RunError;
 use crate::table::TableError;
 use crate::theme::ThemeError;
+use crate::theme::curation::CurationError;
+use crate::theme::ledger::LedgerError;
 use crate::tone::ToneError;
 
 /// A run that ended early. Nothing was published.
@@ -53,12 +58,63 @@ pub enum PipelineError {
     /// A text cannot be embedded.
     #[error(transparent)]
     Embed(#[from] EmbedError),
+    /// The config's cache is something else.
+    #[error(transparent)]
+    Cache(#[from] CacheError),
     /// The tone head cannot be used.
     #[error(transparent)]
     Tone(#[from] ToneError),
     /// Themes cannot be found.
     #[error(transparent)]
     Theme(#[from] ThemeError),
+    /// The nights do not go on from one another.
+    #[error("themes: {0}")]
+    Ledger(#[from] LedgerError),
+    /// The file of edits cannot be read.
+    #[error("{}: {reason}; it holds the changes made by hand: restore it from a copy, or move it away to do without them", path.display())]
+    CurationFile {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        reason: String,
+    },
+    /// Edits that do not fit tonight's themes.
+    #[error("{}: {source}; `undertone themes RUN undo` takes back the newest edit", path.display())]
+    Edits {
+        /// The file of edits.
+        path: PathBuf,
+        /// Why.
+        source: CurationError,
+    },
+    /// An edit, or a name of a theme, that makes no sense.
+    #[error(transparent)]
+    Curation(#[from] CurationError),
+    /// A run whose vectors are another model's.
+    #[error("{} was made with model {run} and this is {here}: their vectors cannot be compared; use the model and version of that run", path.display())]
+    OtherModel {
+        /// The run.
+        path: PathBuf,
+        /// Its model's hash, shortened.
+        run: String,
+        /// This one's.
+        here: String,
+    },
+    /// A run of a version that kept no ledger, or whose files do not fit each other.
+    #[error("{}: {reason}; make a new run first", path.display())]
+    NoLedger {
+        /// The run.
+        path: PathBuf,
+        /// What is missing.
+        reason: String,
+    },
+    /// A config stored with a run that does not hold any more.
+    #[error("{}: {reason}", path.display())]
+    StoredConfig {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        reason: String,
+    },
     /// Outcomes cannot be measured.
     #[error(transparent)]
     Outcome(#[from] OutcomeError),
@@ -90,6 +146,14 @@ impl PipelineError {
                         | ActivityError::ColumnType { .. }
                 )
                 | PipelineError::Model(_)
+                | PipelineError::Cache(_)
+                | PipelineError::Embed(EmbedError::Model(_))
+                | PipelineError::CurationFile { .. }
+                | PipelineError::Edits { .. }
+                | PipelineError::Curation(_)
+                | PipelineError::OtherModel { .. }
+                | PipelineError::NoLedger { .. }
+                | PipelineError::StoredConfig { .. }
         )
     }
 }

@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::path::Path;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::PipelineError;
 use crate::config::Plan;
@@ -11,7 +11,7 @@ use crate::progress::Progress;
 use crate::read::{ReadError, SourceFile};
 
 /// One input file of a run.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct InputFile {
     /// Its path, as given.
     pub path: String,
@@ -45,12 +45,13 @@ pub fn hash(
 }
 
 /// Stands for everything a run's bytes depend on: inputs by content, config without where it runs
-/// and where it writes, model, tone head and version.
+/// and where it writes, model, tone head and version, and `past` for the nights before.
 pub fn fingerprint(
     plan: &Plan,
     model_hash: &str,
     tone_hash: &str,
     inputs: &[InputFile],
+    past: &str,
 ) -> Result<String, PipelineError> {
     let mut config = plan.config.clone();
     config.engine = crate::config::EngineConfig::default();
@@ -63,9 +64,8 @@ pub fn fingerprint(
     let activity = if plan.activity.is_some() { contents.pop() } else { None };
     contents.sort_unstable();
     let mut hasher = blake3::Hasher::new();
-    for part in
-        [env!("CARGO_PKG_VERSION"), model_hash, tone_hash, config.to_toml()?.as_str(), activity.unwrap_or("")]
-    {
+    let config = config.to_toml()?;
+    for part in [env!("CARGO_PKG_VERSION"), model_hash, tone_hash, &config, activity.unwrap_or(""), past] {
         hasher.update(part.as_bytes()).update(&[0]);
     }
     for content in contents {

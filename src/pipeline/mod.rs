@@ -1,10 +1,14 @@
 //! The run: files in, a published run directory out.
 
+mod assign;
 mod cache;
+mod curate;
 mod embed;
+mod encoder;
 mod error;
 mod finish;
 mod inputs;
+mod ledger;
 mod map;
 mod outcomes;
 mod read;
@@ -12,6 +16,7 @@ mod report;
 mod rows;
 mod signals;
 mod themes;
+mod tune;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -19,12 +24,15 @@ use std::path::PathBuf;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 
+pub use assign::{Assigned, assign, write_assigned};
+pub use curate::{Desk, ThemeLine};
+use encoder::SharedEncoder;
 pub use error::PipelineError;
 pub use inputs::{InputFile, fingerprint};
 pub use read::{FileFacts, ReadSummary};
+pub use tune::{Tuned, tune};
 
 use crate::config::Plan;
-use crate::embed::Encoder;
 use crate::embed::cache::CacheReport;
 use crate::engine::{Engine, EngineParams};
 use crate::progress::Progress;
@@ -53,6 +61,7 @@ struct RunFacts<'a> {
     layout: u32,
     version: &'a str,
     started_at: DateTime<Utc>,
+    night: &'a str,
     fingerprint: &'a str,
     seed: u64,
     model: &'a str,
@@ -72,12 +81,14 @@ struct RunFacts<'a> {
 pub fn run(plan: &Plan, progress: &Progress) -> Result<Published, PipelineError> {
     let started = Utc::now();
     let files = expand(&plan.conversations)?;
+    cache::check(plan, &files)?;
     let model = plan.load_model()?;
     let model_hash = model.hash();
     let tone = ToneHead::bundled()?;
     let tone_hash = tone.hash()?;
     let inputs = inputs::hash(&files, plan.activity.as_deref(), progress)?;
-    let fingerprint = fingerprint(plan, &model_hash, &tone_hash, &inputs)?;
+    let past = ledger::Past::open(&plan.out)?;
+    let fingerprint = fingerprint(plan, &model_hash, &tone_hash, &inputs, &past.hash())?;
 
     let mut draft = RunDraft::open(&plan.out, &fingerprint)?;
     let engine = Engine::local(&EngineParams {
@@ -87,24 +98,25 @@ pub fn run(plan: &Plan, progress: &Progress) -> Result<Published, PipelineError>
     })?;
     write_file(&draft.path("config.toml"), plan.config.to_toml()?.as_bytes())?;
 
-    // The model is unpacked while files are read.
-    let loading = (!draft.is_done("embed")).then(|| {
-        let (model, params) = (model.clone(), plan.encode);
-        std::thread::spawn(move || Encoder::load(&model, params))
-    });
+    let mut encoder = SharedEncoder::new(model.clone(), plan.encode);
+    if !draft.is_done("embed") {
+        encoder.load_meanwhile();
+    }
     let read = draft.stage("read", |d| read::run(plan, &files, &engine, d, progress))?;
-    let encoder = || match loading.map(std::thread::JoinHandle::join) {
-        Some(Ok(loaded)) => loaded,
-        _ => Encoder::load(&model, plan.encode),
-    };
-    let cache = cache::open(plan, &model_hash, &tone_hash);
-    let encoded =
-        draft.stage("embed", |d| embed::run(&engine, encoder, tone.clone(), cache.clone(), d, progress))?;
+    let cache = cache::open(plan, &model_hash, &tone_hash)?;
+    let encoded = draft.stage("embed", |d| {
+        embed::run(&engine, || encoder.get(), tone.clone(), cache.clone(), d, progress)
+    })?;
     let cache = cache.map(|cache| cache.finish());
     let size = (read.conversations, encoded.dimensions);
     draft.stage("signals", |d| signals::run(&plan.signals, size, &engine, d, progress))?;
-    let themes = draft.stage("themes", |d| themes::run(&plan.themes, encoded.dimensions, d, progress))?;
-    let map = draft.stage("map", |d| map::run(plan.themes.seed, encoded.dimensions, d, progress))?;
+    let size = encoded.dimensions;
+    let themes = draft.stage("themes", |d| {
+        let night = past.tonight(d, started)?;
+        let tonight = themes::Tonight { night: &night, model: &model_hash, past: &past };
+        themes::run(&plan.themes, || encoder.get(), size, &tonight, d, progress)
+    })?;
+    let map = draft.stage("map", |d| map::run(plan.themes.seed, size, d, progress))?;
     draft.stage("finish", |d| finish::run(&plan.signals, read.conversations, &engine, d, progress))?;
     let outcomes = draft.stage("outcomes", |d| outcomes::run(&plan.outcomes, &read, &engine, d, progress))?;
     let facts = report::Facts {
@@ -128,6 +140,7 @@ pub fn run(plan: &Plan, progress: &Progress) -> Result<Published, PipelineError>
             layout: LAYOUT,
             version: env!("CARGO_PKG_VERSION"),
             started_at: started,
+            night: &themes.night,
             fingerprint: &fingerprint,
             seed: plan.config.seed,
             model: &model.name,

@@ -14,7 +14,6 @@ use super::PipelineError;
 use super::rows::{TurnLists, TurnRow, item, vector_at, vector_type, vectors_column};
 use crate::conversation::Role;
 use crate::conversation::cue::carries_request;
-use crate::embed::normalise;
 use crate::engine::{Engine, RowFunction};
 use crate::progress::Progress;
 use crate::run::RunDraft;
@@ -113,9 +112,14 @@ fn requests<'a>(scene: &'a Scene<'a>) -> impl Iterator<Item = &'a SceneTurn<'a>>
     scene.turns.iter().filter(|turn| turn.role == Role::User && carries_request(turn.text))
 }
 
-/// The first request, shortened: what names themes.
+/// The first request on one line, shortened: what names themes.
 fn first_request(scene: &Scene<'_>) -> Option<String> {
-    requests(scene).next().map(|turn| normalise(turn.text).chars().take(REQUEST_CHARS).collect())
+    requests(scene).next().map(|turn| shortened(turn.text))
+}
+
+/// A request on one line, as far as names may be made from it.
+pub fn shortened(request: &str) -> String {
+    request.split_whitespace().collect::<Vec<&str>>().join(" ").chars().take(REQUEST_CHARS).collect()
 }
 
 fn represent(scene: &Scene<'_>) -> Option<Vec<f32>> {

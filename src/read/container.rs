@@ -25,7 +25,7 @@ pub fn open(path: &Path) -> io::Result<Container> {
 }
 
 /// What `stream` holds, decompressed where its first bytes are gzip's or zstd's.
-pub fn decompressed(mut stream: impl BufRead + 'static) -> io::Result<Box<dyn BufRead>> {
+pub fn decompressed(mut stream: impl BufRead + Send + 'static) -> io::Result<Box<dyn BufRead + Send>> {
     Ok(match stream.fill_buf()? {
         [0x1f, 0x8b, ..] => Box::new(BufReader::with_capacity(1 << 18, MultiGzDecoder::new(stream))),
         [0x28, 0xb5, 0x2f, 0xfd, ..] => {

@@ -21,6 +21,7 @@ use crate::conversation::Conversation;
 
 pub use fields::Mapping;
 pub use format::{Format, content_hash};
+pub use record::is_cut;
 pub use source::{ReadParams, SourceFile, expand, read_file, text_stream};
 
 /// A record that could not be used.

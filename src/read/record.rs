@@ -222,7 +222,7 @@ fn is_blank(byte: u8) -> bool {
 }
 
 /// Errors that decoders give for a file that stops in the middle or is damaged.
-fn is_cut(error: &io::Error) -> bool {
+pub fn is_cut(error: &io::Error) -> bool {
     use io::ErrorKind::{InvalidData, InvalidInput, Other, UnexpectedEof};
     matches!(error.kind(), UnexpectedEof | InvalidData | InvalidInput | Other)
 }

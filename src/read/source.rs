@@ -117,7 +117,7 @@ const BYTE_ORDER_MARK: &[u8] = &[0xef, 0xbb, 0xbf];
 ///
 /// # Errors
 /// The stream cannot be read, or its first bytes are those of something that is no text.
-pub fn text_stream(stream: impl BufRead + 'static) -> io::Result<Box<dyn BufRead>> {
+pub fn text_stream(stream: impl BufRead + Send + 'static) -> io::Result<Box<dyn BufRead + Send>> {
     let mut stream = decompressed(stream)?;
     match foreign(stream.fill_buf()?) {
         Some(reason) => Err(io::Error::new(io::ErrorKind::InvalidData, reason)),

@@ -8,6 +8,7 @@ use crate::finding::Finding;
 use crate::outcome::effect::Effect;
 use crate::outcome::estimate::Rate;
 use crate::outcome::retention::RetentionTable;
+use crate::theme::CurvePoint;
 use crate::theme::map::Map;
 
 /// Everything `report.html`, `report.md` and `report --format json` say.
@@ -28,6 +29,9 @@ pub struct Report {
     /// Where conversations lie among each other; without points when there are too few.
     #[serde(default)]
     pub map: Map,
+    /// What happened to themes since the night before, and how many are hidden: a sentence each.
+    #[serde(default)]
+    pub theme_news: Vec<String>,
     /// One per signal kind, in their fixed order.
     pub signals: Vec<SignalFacts>,
     /// `None` without users or times.
@@ -36,6 +40,9 @@ pub struct Report {
     pub conversations: BTreeMap<String, ConversationPage>,
     /// Definitions, parameters, versions, hashes: name and text.
     pub methods: Vec<Method>,
+    /// What the number of themes was chosen from, by rising number; empty where it was given.
+    #[serde(default)]
+    pub curve: Vec<CurvePoint>,
 }
 
 /// Head figures.
@@ -110,7 +117,7 @@ pub enum QualityLevel {
 /// One theme.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct ThemeFacts {
-    /// Theme number, 0 the largest.
+    /// Permanent theme number.
     pub id: u32,
     /// A name a product manager understands.
     pub name: String,

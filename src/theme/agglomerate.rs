@@ -3,6 +3,7 @@
 use ndarray::{Array2, ArrayView2, Axis};
 
 use super::ThemeError;
+use super::carry::{Bounds, Cuts, carry_on, finer_than};
 use super::choose::{self, CurvePoint};
 use super::cluster::{Clusterer, Clusters};
 use super::distinct::{Distinct, draw};
@@ -32,6 +33,10 @@ pub struct Agglomeration {
     /// Distinct rows that the tree is grown over: time and memory go with its square. Of more, as many
     /// are drawn, and the others follow the smoothed rows they are most like.
     pub sample: usize,
+    /// Fewest rows of a cluster that is new tonight.
+    pub least_rows: usize,
+    /// Centroids that a night before left, `d` values of unit length each; none on a first night.
+    pub warm: Vec<Vec<f32>>,
     /// Seeds the draws.
     pub seed: u64,
 }
@@ -83,7 +88,17 @@ impl Agglomeration {
                 (choose::pick(&curve), curve)
             }
         };
-        let found = Partition::of(&tree.cut(k)).refined(smoothed.rows.view(), &sample.weights, PASSES);
+        let fresh = Partition::of(&tree.cut(k)).refined(smoothed.rows.view(), &sample.weights, PASSES);
+        let found = if self.warm.is_empty() {
+            fresh
+        } else {
+            let most = self.k_max.unwrap_or(choose::MOST);
+            let bounds = Bounds { k: self.k, most, least_rows: self.least_rows };
+            // What is small and new may still be one with its neighbour in the chosen cut.
+            let finer = Partition::of(&tree.cut(finer_than(k, places.len())));
+            let finer = finer.refined(smoothed.rows.view(), &sample.weights, PASSES);
+            carry_on(&sample, &smoothed, Cuts { fresh: &fresh, finer: &finer }, &self.warm, bounds)
+        };
         let labels = follow(&all, &places, &sample, &smoothed, &found);
         (Clusters::ranked(distinct.places.iter().map(|&place| Some(labels[place])).collect()), curve)
     }

@@ -1,10 +1,11 @@
 //! Which centroid is nearest to each row, from one iteration of k-means to the next.
 
-use ndarray::linalg::general_mat_mul;
-use ndarray::{Array2, ArrayView2, Axis, s};
+use ndarray::{Array2, ArrayView2};
 use rayon::prelude::*;
 
-use super::blocks::{ROWS, Rows, rounding};
+use super::blocks::{ROWS, Rows, STRIP};
+use super::coarse::{Right, Room, kernels, marked};
+use crate::embed::kernel::Kernels;
 
 /// Parts that rows are summed in: fixed, so that the sums are, and few, as each holds all centroids.
 const PARTS: usize = 16;
@@ -42,16 +43,23 @@ struct Sums {
     changes: usize,
 }
 
-/// Centroids with what products with them need.
+/// Centroids with what scores of them need.
 struct Targets<'c> {
+    kernels: &'static Kernels,
     centroids: &'c Array2<f32>,
-    halves: Vec<f32>,
-    /// How far `half + half - product` may be from half the squared distance.
-    slack: f32,
+    right: Right,
     /// How far each has moved since the last assignment, and the two that moved most.
     moves: Vec<f32>,
     most: (u32, f32),
     next_most: f32,
+}
+
+/// Where a block of rows is worked on.
+#[derive(Default)]
+struct Desk {
+    open: Vec<usize>,
+    room: Room,
+    marks: Vec<u16>,
 }
 
 impl<'a> Assignment<'a> {
@@ -67,14 +75,14 @@ impl<'a> Assignment<'a> {
     /// Rows whose own centroid must still be the nearest, for how far all have moved, are not looked at. Sums
     /// change by the rows that do, in order of rows within `PARTS` parts, and in order of those.
     pub fn update(&mut self, centroids: &Array2<f32>, before: &Array2<f32>) -> usize {
-        let targets = Targets::new(&self.rows, centroids, before);
+        let targets = Targets::new(centroids, before);
         let size = self.places.len().div_ceil(PARTS).next_multiple_of(ROWS);
         let rows = &self.rows;
         let part = |(part, places): (usize, &mut [Place])| {
             let mut changed = Sums::empty(centroids.nrows(), centroids.ncols());
-            let mut products = Array2::zeros((ROWS, centroids.nrows()));
+            let mut desk = Desk::default();
             for (block, places) in places.chunks_mut(ROWS).enumerate() {
-                targets.assign(rows, part * size + block * ROWS, places, &mut products, &mut changed);
+                targets.assign(rows, part * size + block * ROWS, places, &mut desk, &mut changed);
             }
             changed
         };
@@ -98,20 +106,20 @@ impl<'a> Assignment<'a> {
     pub fn settle(self, centroids: &Array2<f32>) -> (Vec<u32>, f64) {
         let labels: Vec<u32> = self.places.iter().map(|place| place.label).collect();
         let squared = |(row, &label): (usize, &u32)| {
-            let values = self.rows.block(row, 1);
-            let differences = values.iter().zip(centroids.row(label as usize));
-            differences.map(|(a, b)| (f64::from(*a) - f64::from(*b)).powi(2)).sum::<f64>()
+            kernels().squared_distance(self.rows.values(row, row + 1), slice(centroids, label))
         };
-        let squares: Vec<f64> =
-            labels.par_iter().enumerate().map(|(row, label)| squared((row, label))).collect();
+        let squares: Vec<f64> = labels.par_iter().enumerate().map(squared).collect();
         (labels, squares.iter().sum())
     }
 }
 
 impl<'c> Targets<'c> {
-    fn new(rows: &Rows<'_>, centroids: &'c Array2<f32>, before: &Array2<f32>) -> Targets<'c> {
-        let halves: Vec<f32> = centroids.rows().into_iter().map(|row| row.dot(&row) / 2.0).collect();
-        let longest = halves.iter().chain(rows.halves()).fold(0.0, |longest: f32, half| longest.max(*half));
+    fn new(centroids: &'c Array2<f32>, before: &Array2<f32>) -> Targets<'c> {
+        let halves: Vec<f32> = centroids
+            .rows()
+            .into_iter()
+            .map(|row| (row.iter().map(|value| f64::from(*value).powi(2)).sum::<f64>() / 2.0) as f32)
+            .collect();
         let moves: Vec<f32> = centroids.rows().into_iter().zip(before.rows()).map(distance).collect();
         let greatest = |but: u32| {
             let others = (0u32..).zip(&moves).filter(|(number, _)| *number != but);
@@ -122,56 +130,68 @@ impl<'c> Targets<'c> {
         };
         let most = greatest(u32::MAX);
         let next_most = greatest(most.0).1;
-        let slack = rounding(centroids.ncols(), longest);
-        Targets { centroids, halves, slack, moves, most, next_most }
+        let right = Right::of(centroids.as_slice().unwrap_or(&[]), centroids.ncols(), &halves);
+        Targets { kernels: kernels(), centroids, right, moves, most, next_most }
     }
 
-    /// Takes a block of rows to their centroids; `products`: room for the block's.
+    /// Takes a block of rows to their centroids.
     fn assign(
         &self,
         rows: &Rows<'_>,
         from: usize,
         places: &mut [Place],
-        products: &mut Array2<f32>,
+        Desk { open, room, marks }: &mut Desk,
         changed: &mut Sums,
     ) {
-        let block = rows.block(from, places.len());
-        let mut open = Vec::with_capacity(places.len());
-        for (row, place) in places.iter_mut().enumerate() {
-            if !self.stays(block.row(row), rows.halves()[from + row], place) {
-                open.push(row);
+        open.clear();
+        open.extend((0..places.len()).filter(|&row| !self.stays(&mut places[row])).map(|row| from + row));
+        marks.resize(self.right.stride() / 16, 0);
+        for open in open.chunks(STRIP) {
+            let scores = rows.left().scores(open, &self.right, room);
+            for (&row, scores) in open.iter().zip(scores) {
+                let place = self.place(rows, row, scores, marks);
+                let before = std::mem::replace(&mut places[row - from], place);
+                if place.label != before.label {
+                    changed.shift(before.label, place.label, rows.values(row, row + 1));
+                }
             }
-        }
-        let chosen = block.select(Axis(0), if open.len() < places.len() { &open } else { &[] });
-        let left = if open.len() < places.len() { chosen.view() } else { block };
-        let mut products = products.slice_mut(s![..left.nrows(), ..]);
-        general_mat_mul(1.0, &left, &self.centroids.t(), 0.0, &mut products);
-        for (&row, products) in open.iter().zip(products.rows()) {
-            let half = rows.halves()[from + row];
-            let (label, nearest, next) = two_nearest(products.as_slice().unwrap_or(&[]), &self.halves);
-            let own = (2.0 * (half - nearest + self.slack)).max(0.0).sqrt();
-            let others = (2.0 * (half - next - self.slack)).max(0.0).sqrt();
-            if label != places[row].label {
-                changed.shift(places[row].label, label, block.row(row).as_slice().unwrap_or(&[]));
-            }
-            places[row] = Place { label, own, others };
         }
     }
 
-    /// Whether the row's centroid is still the nearest, by bounds, then by its distance; moves the bounds on.
-    fn stays(&self, row: ndarray::ArrayView1<'_, f32>, half: f32, place: &mut Place) -> bool {
+    /// The nearest centroid of a row, and its bounds.
+    fn place(&self, rows: &Rows<'_>, row: usize, scores: &[f32], marks: &mut [u16]) -> Place {
+        let half = rows.halves()[row];
+        let slack = rows.left().slack(row, half, &self.right);
+        let (greatest, next) = self.kernels.two_greatest(scores);
+        // Any of these may be the nearest; mostly there is one.
+        let least = (greatest - 2.0 * slack).next_down();
+        let contested = next > least;
+        self.kernels.above(scores, if contested { least } else { greatest.next_down() }, marks);
+        let (mut label, mut nearest) = (0, f64::INFINITY);
+        for place in marked(marks) {
+            let squared = if contested { self.squared(rows, row, place) } else { 0.0 };
+            if squared < nearest {
+                (label, nearest) = (place as u32, squared);
+            }
+        }
+        let distance = |score: f32, slack: f32| (2.0 * (half - score + slack)).max(0.0).sqrt();
+        let own = scores[label as usize];
+        let others = if own == greatest { next } else { greatest };
+        Place { label, own: distance(own, slack), others: distance(others, -slack) }
+    }
+
+    fn squared(&self, rows: &Rows<'_>, row: usize, label: usize) -> f64 {
+        self.kernels.squared_distance(rows.values(row, row + 1), slice(self.centroids, label as u32))
+    }
+
+    /// Whether the row's centroid must still be the nearest; moves the bounds on.
+    fn stays(&self, place: &mut Place) -> bool {
         if place.label == NOWHERE.label {
             return false;
         }
-        let label = place.label as usize;
         let others_moved = if place.label == self.most.0 { self.next_most } else { self.most.1 };
-        place.own = (place.own + self.moves[label]) * (1.0 + WIDER);
+        place.own = (place.own + self.moves[place.label as usize]) * (1.0 + WIDER);
         place.others = (place.others - others_moved) * (1.0 - WIDER);
-        if place.own < place.others {
-            return true;
-        }
-        let score = row.dot(&self.centroids.row(label)) - self.halves[label];
-        place.own = (2.0 * (half - score + self.slack)).max(0.0).sqrt();
         place.own < place.others
     }
 }
@@ -207,44 +227,17 @@ fn distance((a, b): (ndarray::ArrayView1<'_, f32>, ndarray::ArrayView1<'_, f32>)
     squared.sqrt() as f32 * (1.0 + WIDER)
 }
 
-/// The nearest centroid by `product - half`, the first of equals, that value, and the next best one.
-///
-/// The greatest values first, then the place: plain loops run in vector registers, one with all does not.
-fn two_nearest(products: &[f32], halves: &[f32]) -> (u32, f32, f32) {
-    const LANES: usize = 16;
-    let greater = |a: f32, b: f32| if b > a { b } else { a };
-    let lesser = |a: f32, b: f32| if b < a { b } else { a };
-    let (mut first, mut second) = ([f32::NEG_INFINITY; LANES], [f32::NEG_INFINITY; LANES]);
-    for (products, halves) in products.chunks(LANES).zip(halves.chunks(LANES)) {
-        for (lane, (product, half)) in products.iter().zip(halves).enumerate() {
-            let score = product - half;
-            second[lane] = greater(second[lane], lesser(first[lane], score));
-            first[lane] = greater(first[lane], score);
-        }
-    }
-    let mut best = (f32::NEG_INFINITY, f32::NEG_INFINITY);
-    for score in first.into_iter().chain(second) {
-        best = (greater(best.0, score), greater(best.1, lesser(best.0, score)));
-    }
-    let place = products.iter().zip(halves).position(|(product, half)| product - half == best.0);
-    (place.unwrap_or(0) as u32, best.0, best.1)
+/// A centroid's values.
+fn slice(centroids: &Array2<f32>, label: u32) -> &[f32] {
+    let width = centroids.ncols();
+    &centroids.as_slice().unwrap_or(&[])[label as usize * width..][..width]
 }
 
 #[cfg(test)]
 mod tests {
     use super::super::blocks::tests::mixture;
     use super::*;
-
-    #[test]
-    fn the_two_nearest_are_found_with_ties() {
-        let scores: Vec<f32> = (0..37).map(|i| ((i * 29) % 31) as f32).collect();
-        // 30 is at 24 alone; twice as great a value at 3 and 20 ties.
-        assert_eq!(two_nearest(&scores, &[0.0; 37]).1, 30.0);
-        let mut tied = scores.clone();
-        (tied[3], tied[20]) = (60.0, 60.0);
-        assert_eq!(two_nearest(&tied, &[0.0; 37]), (3, 60.0, 60.0));
-        assert_eq!(two_nearest(&[1.0], &[0.5]), (0, 0.5, f32::NEG_INFINITY));
-    }
+    use ndarray::s;
 
     #[test]
     fn bounds_change_no_label() {

@@ -1,21 +1,23 @@
-//! Distances between many rows at once, as blocked matrix products.
+//! Distances between many rows at once, by blocks.
 //!
-//! `|x - y|^2 = |x|^2 + |y|^2 - 2 x.y`, and the products of a block of rows with another run at the speed of
-//! the matrix kernel, ten times that of one pair after the other. What the shortcut loses to rounding near zero
-//! is made good: products only say which pairs may matter, and those are measured again by their
+//! Scores of a block of rows with another (`coarse.rs`) say which pairs may matter; those are measured again by their
 //! differences, in double precision. Blocks do not depend on the number of threads, nor do results.
 
-use ndarray::linalg::general_mat_mul;
-use ndarray::{Array2, ArrayView2, Axis, CowArray, Ix2, s};
+use ndarray::{ArrayView2, CowArray, Ix2};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-/// Rows of the left side of a product; both sides and the result stay in the second-level cache.
+use super::coarse::{Left, Right, Room, kernels, marked};
+use crate::embed::kernel::Kernels;
+
+/// Rows of the left side that one task takes through a group of blocks.
 pub const ROWS: usize = 256;
-/// Rows of the right side of a product.
+/// Rows of the right side that are multiplied together, rounded once for all of the left.
 pub const COLUMNS: usize = 512;
-/// Values looked at together: whether any of them matters is one test.
-const LANES: usize = 32;
+/// Rows whose scores with a block are there at a time: they stay in the second-level cache.
+pub const STRIP: usize = 32;
+/// Blocks of the right side that are there at a time: bounds memory, 4 bytes a value.
+const GROUP: usize = 8;
 
 /// Whose code fits k-means and DBSCAN.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -32,10 +34,10 @@ pub enum Engine {
 #[derive(Debug)]
 pub struct Rows<'a> {
     values: CowArray<'a, f32, Ix2>,
+    kernels: &'static Kernels,
     /// Half the squared length of each row.
     halves: Vec<f32>,
-    /// How far `half + half - product` may be from half the squared distance.
-    slack: f32,
+    left: Left,
 }
 
 /// A row near another.
@@ -47,20 +49,35 @@ pub struct Neighbour {
     pub squared: f64,
 }
 
+/// A row's scores with a block of others.
+#[derive(Debug)]
+pub struct Scores<'s> {
+    kernels: &'static Kernels,
+    /// The first of the others.
+    first: usize,
+    scores: &'s [f32],
+    /// Half the row's squared length.
+    half: f32,
+    slack: f32,
+}
+
 impl<'a> Rows<'a> {
-    /// `values`: `(n, d)`, finite. Copied only where rows are not contiguous.
+    /// `values`: `(n, d)`, finite. Copied only where rows are not contiguous; 2 bytes a value are kept beside them.
     pub fn new(values: ArrayView2<'a, f32>) -> Rows<'a> {
         let values = if values.is_standard_layout() {
             CowArray::from(values)
         } else {
             CowArray::from(values.as_standard_layout().into_owned())
         };
-        let squares = |row: &[f32]| row.iter().map(|value| f64::from(*value).powi(2)).sum::<f64>();
-        let halves: Vec<f32> =
-            values.rows().into_iter().map(|row| (squares(slice(&row)) / 2.0) as f32).collect();
-        let longest = halves.iter().fold(0.0, |longest: f32, half| longest.max(*half));
-        let slack = rounding(values.ncols(), longest);
-        Rows { values, halves, slack }
+        let (count, width) = values.dim();
+        let all = values.as_slice().unwrap_or(&[]);
+        let half = |row: usize| {
+            let squares = all[row * width..][..width].iter().map(|value| f64::from(*value).powi(2));
+            (squares.sum::<f64>() / 2.0) as f32
+        };
+        let halves = (0..count).into_par_iter().map(half).collect();
+        let left = Left::of(all, count, width);
+        Rows { values, kernels: kernels(), halves, left }
     }
 
     /// Number of rows.
@@ -73,52 +90,43 @@ impl<'a> Rows<'a> {
         &self.halves
     }
 
-    /// The rows of a block.
-    pub fn block(&self, from: usize, most: usize) -> ArrayView2<'_, f32> {
-        self.values.slice(s![from..(from + most).min(self.count()), ..])
+    /// Rows `from..to`, one after the other.
+    pub fn values(&self, from: usize, to: usize) -> &[f32] {
+        let width = self.values.ncols();
+        &self.values.as_slice().unwrap_or(&[])[from * width..to * width]
     }
 
-    /// The given rows, copied.
-    pub fn select(&self, rows: &[usize]) -> Array2<f32> {
-        self.values.select(Axis(0), rows)
+    /// All rows as the left side of products.
+    pub fn left(&self) -> &Left {
+        &self.left
+    }
+
+    /// The rows from `first` on as the right side, `COLUMNS` at most.
+    pub fn right(&self, first: usize) -> Right {
+        let last = self.count().min(first + COLUMNS);
+        Right::of(self.values(first, last), self.values.ncols(), &self.halves[first..last])
     }
 
     /// Squared distance by differences in double precision: 0 for equal rows, and only for those.
     pub fn squared(&self, a: usize, b: usize) -> f64 {
-        squared(slice(&self.values.row(a)), slice(&self.values.row(b)))
+        self.kernels.squared_distance(self.values(a, a + 1), self.values(b, b + 1))
     }
 
     /// The `m` nearest other rows of each row, nearest first, ties by lower row number; all others where there
     /// are fewer.
     pub fn nearest(&self, m: usize) -> Vec<Vec<Neighbour>> {
         let m = m.min(self.count().saturating_sub(1));
-        let of_block = |from: usize| {
-            let mut near: Vec<Nearest> =
-                (from..self.count().min(from + ROWS)).map(|_| Nearest::new(m)).collect();
-            let seen = |row: usize, first: usize, products: &[f32]| {
-                let near: &mut Nearest = &mut near[row];
-                let row = from + row;
-                let halves = &self.halves[first..first + products.len()];
-                let mut bar = self.bar(row, near.reach());
-                for (chunk, (products, halves)) in
-                    products.chunks(LANES).zip(halves.chunks(LANES)).enumerate()
-                {
-                    if !any_above(products, halves, bar) {
-                        continue;
-                    }
-                    for (lane, (product, half)) in products.iter().zip(halves).enumerate() {
-                        let other = first + chunk * LANES + lane;
-                        if product - half > bar && other != row {
-                            near.offer(other as u32, self.squared(row, other));
-                            bar = self.bar(row, near.reach());
-                        }
-                    }
+        let all: Vec<usize> = (0..self.count()).collect();
+        let mut near: Vec<Nearest> = all.iter().map(|_| Nearest::new(m)).collect();
+        self.sweep(&all, &mut near, |row, near, scores| {
+            scores.nearer(near.reach(), |other| {
+                if other != row {
+                    near.offer(other as u32, self.squared(row, other));
                 }
-            };
-            self.each_product(self.block(from, ROWS), seen);
-            near.into_iter().map(|near| near.found).collect::<Vec<_>>()
-        };
-        blocks(self.count(), ROWS).into_par_iter().flat_map_iter(of_block).collect()
+                near.reach()
+            });
+        });
+        near.into_iter().map(|near| near.found).collect()
     }
 
     /// Distance of each row to its `k`-th nearest other row; to the farthest where there are fewer than `k`, 0
@@ -127,66 +135,113 @@ impl<'a> Rows<'a> {
         self.nearest(k).iter().map(|near| near.last().map_or(0.0, |last| last.squared.sqrt())).collect()
     }
 
-    /// All pairs of a tile no farther apart than `radius`, `(i, j)` with `i < j`, as offsets into the tile's
-    /// rows and columns; pairs that `known` answers are left out.
+    /// Shows the scores of the rows `lefts`, strictly ascending, with all rows to `seen(row, state, scores)`, a block
+    /// of columns after the other, columns ascending; each row comes with its own of `states`.
+    pub fn sweep<T: Send>(
+        &self,
+        lefts: &[usize],
+        states: &mut [T],
+        seen: impl Fn(usize, &mut T, &Scores<'_>) + Sync,
+    ) {
+        for group in blocks(self.count(), COLUMNS).chunks(GROUP) {
+            let rights: Vec<Right> = group.par_iter().map(|&first| self.right(first)).collect();
+            lefts.par_chunks(ROWS).zip(states.par_chunks_mut(ROWS)).for_each(|(lefts, states)| {
+                let mut room = Room::default();
+                for (&first, right) in group.iter().zip(&rights) {
+                    for (lefts, states) in lefts.chunks(STRIP).zip(states.chunks_mut(STRIP)) {
+                        let scores = self.left.scores(lefts, right, &mut room);
+                        for ((&row, state), scores) in lefts.iter().zip(states).zip(scores) {
+                            seen(row, state, &self.scores_of(row, first, right, scores));
+                        }
+                    }
+                }
+            });
+        }
+    }
+
+    fn scores_of<'s>(&self, row: usize, first: usize, right: &Right, scores: &'s [f32]) -> Scores<'s> {
+        let half = self.halves[row];
+        Scores { kernels: self.kernels, first, scores, half, slack: self.left.slack(row, half, right) }
+    }
+
+    /// All pairs no farther apart than `radius`, as `(i, j)` with `i < j`; pairs that `known` answers are left out.
+    /// Handed to `take` as they are found, up to `COLUMNS^2` at a time, in no order.
     pub fn pairs_within(
         &self,
-        (rows_from, columns_from): (usize, usize),
         radius: f64,
-        known: impl Fn(usize, usize) -> bool,
-    ) -> Vec<(u16, u16)> {
-        let (left, right) = (self.block(rows_from, COLUMNS), self.block(columns_from, COLUMNS));
-        let products = left.dot(&right.t());
-        let halves = &self.halves[columns_from..columns_from + right.nrows()];
-        let reach = (radius * radius / 2.0) as f32;
-        let margin = 2.0 * self.slack + reach * f32::EPSILON;
-        let mut pairs = Vec::new();
-        for (row, products) in products.rows().into_iter().enumerate() {
-            let i = rows_from + row;
-            let bar = self.halves[i] - reach - margin;
-            let sure = self.halves[i] - reach + margin;
-            // On the diagonal a pair is seen twice.
-            let skip = if rows_from == columns_from { (row + 1) / LANES } else { 0 };
-            let chunks = slice(&products).chunks(LANES).zip(halves.chunks(LANES)).enumerate().skip(skip);
-            for (chunk, (products, halves)) in chunks {
-                if !any_above(products, halves, bar) {
-                    continue;
-                }
-                for (lane, (product, half)) in products.iter().zip(halves).enumerate() {
-                    let column = chunk * LANES + lane;
-                    let (score, j) = (product - half, columns_from + column);
-                    if score > bar
-                        && j > i
-                        && !known(i, j)
-                        && (score > sure || self.squared(i, j).sqrt() <= radius)
-                    {
-                        pairs.push((row as u16, column as u16));
+        known: impl Fn(usize, usize) -> bool + Sync,
+        take: impl Fn(&[(u32, u32)]) + Sync,
+    ) {
+        let all: Vec<usize> = (0..self.count()).collect();
+        blocks(self.count(), COLUMNS).into_par_iter().with_max_len(1).for_each(|first| {
+            let right = self.right(first);
+            let (mut room, mut pairs) = (Room::default(), Vec::new());
+            for lefts in all[..first + right.count()].chunks(COLUMNS) {
+                for lefts in lefts.chunks(STRIP) {
+                    let scores = self.left.scores(lefts, &right, &mut room);
+                    for (&i, scores) in lefts.iter().zip(scores) {
+                        self.scores_of(i, first, &right, scores).within(radius, |j, sure| {
+                            // On the diagonal a pair is seen twice.
+                            if j > i && !known(i, j) && (sure || self.squared(i, j).sqrt() <= radius) {
+                                pairs.push((i as u32, j as u32));
+                            }
+                        });
                     }
+                }
+                take(&pairs);
+                pairs.clear();
+            }
+        });
+    }
+}
+
+impl Scores<'_> {
+    /// Calls `look` for others whose squared distance may be below `reach`, ascending, and for no other; what it
+    /// returns is the reach from there on.
+    pub fn nearer(&self, reach: f64, mut look: impl FnMut(usize) -> f64) {
+        let (mut reach, mut bar) = (reach, self.bar(reach));
+        for place in self.above(bar).iter() {
+            if self.scores[place] > bar {
+                let next = look(self.first + place);
+                if next != reach {
+                    (reach, bar) = (next, self.bar(next));
                 }
             }
         }
-        pairs
     }
 
-    /// Calls `seen(row of left, first column, products with the columns from there)` for all products of `left`,
-    /// rows of this width, with all rows, columns ascending.
-    pub fn each_product(&self, left: ArrayView2<'_, f32>, mut seen: impl FnMut(usize, usize, &[f32])) {
-        let mut products = Array2::<f32>::zeros((left.nrows(), COLUMNS));
-        for first in blocks(self.count(), COLUMNS) {
-            let right = self.block(first, COLUMNS);
-            let mut products = products.slice_mut(s![.., ..right.nrows()]);
-            general_mat_mul(1.0, &left, &right.t(), 0.0, &mut products);
-            products
-                .rows()
-                .into_iter()
-                .enumerate()
-                .for_each(|(row, products)| seen(row, first, slice(&products)));
+    /// Calls `look(other, sure)` for others that may be within `radius`, ascending; `sure`: they are.
+    pub fn within(&self, radius: f64, mut look: impl FnMut(usize, bool)) {
+        let half_squared = radius * radius / 2.0;
+        let sure = f64::from(self.half) - half_squared + f64::from(self.slack);
+        let sure = (sure as f32).next_up();
+        for place in self.above(self.bar(radius * radius)).iter() {
+            look(self.first + place, self.scores[place] > sure);
         }
     }
 
-    /// What `product - half` of another row must exceed to be nearer to `row` than `squared`.
-    pub fn bar(&self, row: usize, squared: f64) -> f32 {
-        self.halves[row] - (squared / 2.0) as f32 - self.slack * 2.0
+    /// What a score must exceed if the squared distance may be `squared` or less.
+    fn bar(&self, squared: f64) -> f32 {
+        let bar = f64::from(self.half) - squared / 2.0 - f64::from(self.slack);
+        (bar as f32).next_down()
+    }
+
+    fn above(&self, bar: f32) -> Marks {
+        let mut marks = Marks { marks: [0; COLUMNS / 16], used: self.scores.len() / 16 };
+        self.kernels.above(self.scores, bar, &mut marks.marks[..marks.used]);
+        marks
+    }
+}
+
+/// Which scores of a block are above a bar.
+struct Marks {
+    marks: [u16; COLUMNS / 16],
+    used: usize,
+}
+
+impl Marks {
+    fn iter(&self) -> impl Iterator<Item = usize> {
+        marked(&self.marks[..self.used])
     }
 }
 
@@ -222,44 +277,9 @@ impl Nearest {
     }
 }
 
-/// Whether any `product - half` lies above `bar`. No early exit: that would keep it from vector registers.
-pub fn any_above(products: &[f32], halves: &[f32], bar: f32) -> bool {
-    products.iter().zip(halves).fold(false, |any, (product, half)| any | (product - half > bar))
-}
-
-/// How far `half + half - product` of two rows of `width` may be from half their squared distance; `longest`: the
-/// greatest half of a squared length.
-///
-/// A sum of d products is off by d units of rounding at most (Higham 2002, section 3.1); the rest is for the
-/// halves and the two subtractions.
-pub fn rounding(width: usize, longest: f32) -> f32 {
-    (width + 8) as f32 * f32::EPSILON * longest
-}
-
 /// Numbers of the first rows of blocks of `size`.
 pub fn blocks(rows: usize, size: usize) -> Vec<usize> {
     (0..rows).step_by(size).collect()
-}
-
-/// Squared distance of two vectors of equal length, in double precision.
-fn squared(a: &[f32], b: &[f32]) -> f64 {
-    const SUMS: usize = 8;
-    let mut sums = [0.0f64; SUMS];
-    let (whole_a, whole_b) = (a.chunks_exact(SUMS), b.chunks_exact(SUMS));
-    let rest = whole_a.remainder().iter().zip(whole_b.remainder());
-    let rest: f64 = rest.map(|(x, y)| (f64::from(*x) - f64::from(*y)).powi(2)).sum();
-    for (a, b) in whole_a.zip(whole_b) {
-        for lane in 0..SUMS {
-            let difference = f64::from(a[lane]) - f64::from(b[lane]);
-            sums[lane] += difference * difference;
-        }
-    }
-    sums.iter().sum::<f64>() + rest
-}
-
-/// A row of a matrix in standard layout.
-fn slice<'r>(row: &'r ndarray::ArrayView1<'_, f32>) -> &'r [f32] {
-    row.as_slice().unwrap_or(&[])
 }
 
 #[cfg(test)]
@@ -337,11 +357,12 @@ pub(super) mod tests {
         let rows = Rows::new(vectors.view());
         // A radius that is the distance of a pair: closed.
         let radius = rows.squared(5, 11).sqrt();
-        let mut found = Vec::new();
-        for tile in [(0, 0), (0, COLUMNS), (COLUMNS, COLUMNS)] {
-            let pairs = rows.pairs_within(tile, radius, |_, _| false);
-            found.extend(pairs.iter().map(|(i, j)| (tile.0 + usize::from(*i), tile.1 + usize::from(*j))));
-        }
+        let found = std::sync::Mutex::new(Vec::new());
+        let take = |pairs: &[(u32, u32)]| {
+            found.lock().unwrap().extend(pairs.iter().map(|&(i, j)| (i as usize, j as usize)))
+        };
+        rows.pairs_within(radius, |_, _| false, take);
+        let mut found = found.into_inner().unwrap();
         found.sort_unstable();
         let n = rows.count();
         let all = (0..n).flat_map(|i| (i + 1..n).map(move |j| (i, j)));

@@ -23,7 +23,7 @@ const PASSES: usize = 5;
 /// Ratio of one candidate to the one before it.
 const STEP: f64 = 1.06;
 /// Most themes considered unless told otherwise, and rows a theme has at least on average.
-const MOST: usize = 250;
+pub const MOST: usize = 250;
 const ROWS_PER_THEME: usize = 3;
 /// Cosine distance that a silhouette is divided by at least: without it, splitting what already lies
 /// close together always pays.
@@ -32,7 +32,7 @@ const SILHOUETTE_FLOOR: f64 = 0.6;
 const SHARPNESS: f64 = 10.0;
 /// Score under which there is no structure: one theme. (400 random directions: 0.045; the least
 /// structured real set seen: 0.12.)
-const LEAST_SCORE: f64 = 0.08;
+pub const LEAST_SCORE: f64 = 0.08;
 
 /// How well one number of themes fits.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -122,7 +122,7 @@ pub fn pick(curve: &[CurvePoint]) -> usize {
 ///
 /// Exact though no pair of rows is formed: the mean cosine to a set of unit rows is the product with
 /// the set's mean.
-fn silhouette(rows: ArrayView2<'_, f32>, found: &Partition, weights: &[f32]) -> f64 {
+pub fn silhouette(rows: ArrayView2<'_, f32>, found: &Partition, weights: &[f32]) -> f64 {
     if found.count < 2 {
         return 0.0;
     }

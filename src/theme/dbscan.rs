@@ -1,5 +1,8 @@
 //! DBSCAN: themes where requests crowd, noise elsewhere.
 
+use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering::Relaxed};
+use std::sync::{Mutex, PoisonError};
+
 use linfa::ParamGuard;
 use linfa::traits::Transformer;
 use linfa_clustering::Dbscan as Linfa;
@@ -8,16 +11,16 @@ use ndarray::{ArrayView2, Axis};
 use rayon::prelude::*;
 
 use super::ThemeError;
-use super::blocks::{COLUMNS, Engine, Rows, blocks};
+use super::blocks::{Engine, Rows};
 use super::cluster::{Clusterer, Clusters, draw_rows};
 use super::distance::Euclidean;
 use super::silhouette::silhouette;
 use super::union_find::UnionFind;
 
-/// Tiles of pairs looked at before what they say is taken in: bounds memory, 1 MB a tile at most.
+/// Tiles of pairs from one look at the clusters to the next.
 const TILES: usize = 64;
 /// Shares of rows that a radius tried would make dense, ascending.
-const QUANTILES: [f64; 12] = [0.03, 0.06, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5, 0.65, 0.8, 0.95];
+pub const QUANTILES: [f64; 12] = [0.03, 0.06, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5, 0.65, 0.8, 0.95];
 /// Just past the row it was measured to, so that it counts: linfa's radius is open.
 const WIDER: f64 = 1.0 + 1e-4;
 /// Copies of a row must find each other in spite of rounding.
@@ -56,25 +59,21 @@ impl Dbscan {
     /// but not dense, goes with the dense neighbour that comes first.
     fn labels(&self, vectors: ArrayView2<'_, f32>) -> Vec<Option<usize>> {
         let rows = Rows::new(vectors);
-        let mut density = Density::new(rows.count(), self.min_points);
-        let starts = blocks(rows.count(), COLUMNS);
-        let tiles: Vec<(usize, usize)> = starts
-            .iter()
-            .flat_map(|&i| starts.iter().filter(move |&&j| j >= i).map(move |&j| (i, j)))
-            .collect();
-        for tiles in tiles.chunks(TILES) {
-            // Pairs within a cluster say nothing new: left out where they are found, there is no crowd of them.
-            let clusters = density.snapshot();
-            let known = |i: usize, j: usize| clusters[i] == clusters[j];
-            let near = |tile: &(usize, usize)| rows.pairs_within(*tile, self.eps, known);
-            let near: Vec<Vec<(u16, u16)>> = tiles.par_iter().with_max_len(1).map(near).collect();
-            for ((i, j), pairs) in tiles.iter().zip(near) {
-                pairs.iter().for_each(|&(a, b)| {
-                    density.join((i + usize::from(a)) as u32, (j + usize::from(b)) as u32)
-                });
+        let density = Mutex::new(Density::new(rows.count(), self.min_points));
+        // What was known of clusters a while ago. Rows once together stay so, so that old news is no false news.
+        let clusters: Vec<AtomicU32> = (0..rows.count() as u32).map(AtomicU32::new).collect();
+        // Pairs within a cluster say nothing new: left out where they are found, there is no crowd of them.
+        let known = |i: usize, j: usize| clusters[i].load(Relaxed) == clusters[j].load(Relaxed);
+        let tiles = AtomicUsize::new(0);
+        rows.pairs_within(self.eps, known, |pairs| {
+            // A thread that panicked leaves no half of a pair behind that another could see: it ends them all.
+            let mut density = density.lock().unwrap_or_else(PoisonError::into_inner);
+            pairs.iter().for_each(|&(a, b)| density.join(a, b));
+            if tiles.fetch_add(1, Relaxed) % TILES == TILES - 1 {
+                clusters.iter().zip(density.snapshot()).for_each(|(to, cluster)| to.store(cluster, Relaxed));
             }
-        }
-        density.labels()
+        });
+        density.into_inner().unwrap_or_else(PoisonError::into_inner).labels()
     }
 
     fn linfa(&self, vectors: ArrayView2<'_, f32>) -> Result<Clusters, ThemeError> {
@@ -154,13 +153,11 @@ impl Density {
     }
 }
 
-/// A radius from the data: of `QUANTILES` of the distances to the `min_points`-th row, itself
-/// included (Ester et al. 1996, section 4.2), the one whose clusters score the best silhouette,
-/// noise counting as 0; the smaller of equals.
+/// A radius from the data: of [`Radii`], the one whose clusters score the best silhouette, noise
+/// counting as 0; the smaller of equals.
 ///
-/// Not the knee of that curve: in 384 dimensions it lies where themes have long run into one
-/// another (hwu64: one theme, banking77: two). Looks at a seeded sample of at most `sample` rows
-/// with `min_points` thinned alike. At least `LEAST_RADIUS`.
+/// Not the knee of the distances' curve: in 384 dimensions it lies where themes have long run into one
+/// another (hwu64: one theme, banking77: two). Looks at a seeded sample of at most `sample` rows.
 pub fn find_radius(
     vectors: ArrayView2<'_, f32>,
     min_points: usize,
@@ -169,32 +166,47 @@ pub fn find_radius(
 ) -> Result<f64, ThemeError> {
     let rows = draw_rows(vectors.nrows(), sample, seed);
     let drawn = vectors.select(Axis(0), &rows);
-    let share = rows.len() as f64 / vectors.nrows().max(1) as f64;
-    let min_points = ((min_points as f64 * share).round() as usize).max(LEAST_POINTS.min(min_points));
-    let mut distances = Rows::new(drawn.view()).kth_distances(min_points.saturating_sub(1));
-    distances.sort_by(f64::total_cmp);
-    let radius = |quantile: &f64| {
-        let place = (quantile * distances.len() as f64) as usize;
-        distances.get(place).map_or(LEAST_RADIUS, |distance| (distance * WIDER).max(LEAST_RADIUS))
+    let score = |fit: &Dbscan| {
+        let clusters = fit.cluster(drawn.view())?;
+        let kept = clusters.labels.iter().flatten().count() as f64 / rows.len().max(1) as f64;
+        Ok((fit.eps, kept * silhouette(drawn.view(), &clusters)))
     };
-    let scored = QUANTILES
-        .par_iter()
-        .with_max_len(1)
-        .map(|quantile| {
-            let fit = Dbscan { eps: radius(quantile), min_points, engine: Engine::Blocked };
-            let clusters = fit.cluster(drawn.view())?;
-            let kept = clusters.labels.iter().flatten().count() as f64 / rows.len().max(1) as f64;
-            Ok((fit.eps, kept * silhouette(drawn.view(), &clusters)))
-        })
-        .collect::<Result<Vec<(f64, f64)>, ThemeError>>()?;
+    let radii = Radii::of(drawn.view(), vectors.nrows(), min_points);
+    let scored: Result<Vec<(f64, f64)>, ThemeError> =
+        radii.fits.par_iter().with_max_len(1).map(score).collect();
+    let scored = scored?;
     // No two clusters anywhere: the widest radius keeps the most rows.
     let widest = scored.last().map_or(LEAST_RADIUS, |(eps, _)| *eps);
     let best = scored.into_iter().rev().filter(|(_, score)| *score > 0.0).max_by(|a, b| a.1.total_cmp(&b.1));
     Ok(best.map_or(widest, |(eps, _)| eps))
 }
 
+/// Radii worth trying: at [`QUANTILES`] of the distances to the `min_points`-th row, itself included
+/// (Ester et al. 1996, section 4.2); at least `LEAST_RADIUS`.
+pub struct Radii {
+    /// A fit for each, ascending, with `min_points` thinned as the rows are.
+    pub fits: Vec<Dbscan>,
+}
+
+impl Radii {
+    /// For `drawn`, a sample of `all` rows.
+    pub fn of(drawn: ArrayView2<'_, f32>, all: usize, min_points: usize) -> Radii {
+        let share = drawn.nrows() as f64 / all.max(1) as f64;
+        let min_points = ((min_points as f64 * share).round() as usize).max(LEAST_POINTS.min(min_points));
+        let mut distances = Rows::new(drawn).kth_distances(min_points.saturating_sub(1));
+        distances.sort_by(f64::total_cmp);
+        let fit = |quantile: &f64| {
+            let place = (quantile * distances.len() as f64) as usize;
+            let eps = distances.get(place).map_or(LEAST_RADIUS, |at| (at * WIDER).max(LEAST_RADIUS));
+            Dbscan { eps, min_points, engine: Engine::Blocked }
+        };
+        Radii { fits: QUANTILES.iter().map(fit).collect() }
+    }
+}
+
 #[cfg(test)]
 mod tests {
+    use super::super::blocks::COLUMNS;
     use super::super::blocks::tests::mixture;
     use super::*;
     use ndarray::{Array2, s};

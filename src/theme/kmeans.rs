@@ -4,7 +4,7 @@ use linfa::DatasetBase;
 use linfa::traits::{Fit, Predict};
 use linfa_clustering::{KMeans as Linfa, KMeansInit};
 use linfa_nn::distance::Distance;
-use ndarray::{Array1, Array2, ArrayView2, Axis, Zip};
+use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Axis, Zip};
 use rand::distributions::{Distribution, WeightedIndex};
 use rand::{Rng, SeedableRng};
 use rand_xoshiro::Xoshiro256Plus;
@@ -19,6 +19,9 @@ use super::lloyd::{Fitted, Geometry, Lloyd};
 const TOLERANCE: f64 = 1e-2;
 /// Iterations at most: bounds the time of a fit that has not come to rest.
 const ITERATIONS: usize = 30;
+/// What a fresh start's inertia must save for it to replace the one that goes on from last night: starts differ
+/// by less than this by luck alone.
+const WORTH_A_CHANGE: f64 = 0.01;
 /// Batches of a mini-batch fit.
 const BATCHES: usize = 100;
 
@@ -34,6 +37,9 @@ pub struct KMeans {
     pub starts: usize,
     /// Rows that starts are tried on.
     pub sample: usize,
+    /// Centroids that a night before left, `d` values each, the first `k` of them: tried first, and kept unless
+    /// a fresh start is clearly better. None on a first night.
+    pub warm: Vec<Vec<f32>>,
     /// Seeds the draws.
     pub seed: u64,
     /// Whose iterations. linfa's know neither spheres nor batches: for them `geometry` and `batch` do nothing.
@@ -72,13 +78,19 @@ impl KMeans {
         let rows = draw_rows(vectors.nrows(), self.sample, self.seed);
         let sample = vectors.select(Axis(0), &rows);
         let mut rng = Xoshiro256Plus::seed_from_u64(self.seed);
-        let mut start = || lloyd.fit(sample.view(), spread_start(sample.view(), self.k, &mut rng));
-        let mut best = start();
-        for _ in 1..self.starts {
-            let next = start();
-            if next.inertia < best.inertia {
-                best = next;
+        let mut best: Option<(f64, Fitted, Option<Array2<f32>>)> = None;
+        for start in self.starts(sample.view(), &mut rng) {
+            let given = start.is_warm.then(|| start.centroids.clone());
+            let next = lloyd.fit(sample.view(), start.centroids);
+            let counted = if start.is_warm { next.inertia * (1.0 - WORTH_A_CHANGE) } else { next.inertia };
+            if best.as_ref().is_none_or(|(least, ..)| counted < *least) {
+                best = Some((counted, next, given));
             }
+        }
+        let Some((_, mut best, given)) = best else { return lloyd.fit(vectors, sample) };
+        // Last night's centroids are of all rows: a sample would only move them about.
+        if let Some(given) = given.filter(|_| rows.len() < vectors.nrows()) {
+            best.centroids = given;
         }
         match self.batch {
             _ if rows.len() == vectors.nrows() => best,
@@ -90,24 +102,52 @@ impl KMeans {
         }
     }
 
+    /// Last night's centroids, if any, and fresh draws: all that are tried.
+    fn starts<'a>(
+        &'a self,
+        sample: ArrayView2<'a, f32>,
+        rng: &'a mut Xoshiro256Plus,
+    ) -> impl Iterator<Item = Start> + 'a {
+        let fits = self.warm.iter().filter(|centroid| centroid.len() == sample.ncols()).take(self.k);
+        let given: Vec<f32> = fits.flatten().copied().collect();
+        let given = Array2::from_shape_vec((given.len() / sample.ncols().max(1), sample.ncols()), given)
+            .unwrap_or_else(|_| Array2::zeros((0, sample.ncols())));
+        (0..self.starts.max(1)).map(move |place| {
+            let is_warm = place == 0 && given.nrows() > 0;
+            let from = if is_warm { given.view() } else { given.slice(ndarray::s![..0, ..]) };
+            let centroids = spread_from(sample, from, self.k, rng);
+            Start { centroids, is_warm }
+        })
+    }
+
     /// The same by linfa.
     fn fit_linfa(&self, vectors: ArrayView2<'_, f32>) -> Result<Array1<usize>, ThemeError> {
         let rows = draw_rows(vectors.nrows(), self.sample, self.seed);
         let sample = vectors.select(Axis(0), &rows);
         let mut rng = Xoshiro256Plus::seed_from_u64(self.seed);
-        let mut start = || fit_linfa(sample.view(), spread_start(sample.view(), self.k, &mut rng), TOLERANCE);
-        let mut best = start()?;
-        for _ in 1..self.starts {
-            let next = start()?;
-            if next.inertia() < best.inertia() {
-                best = next;
+        let mut best: Option<(f64, Linfa<f32, Euclidean>)> = None;
+        for start in self.starts(sample.view(), &mut rng) {
+            let next = fit_linfa(sample.view(), start.centroids, TOLERANCE)?;
+            let weight = if start.is_warm { 1.0 - WORTH_A_CHANGE } else { 1.0 };
+            let counted = f64::from(next.inertia()) * weight;
+            if best.as_ref().is_none_or(|(least, _)| counted < *least) {
+                best = Some((counted, next));
             }
         }
+        let missing = || ThemeError::Fit { algorithm: "k-means", reason: "no start was tried".into() };
+        let (_, mut best) = best.ok_or_else(missing)?;
         if rows.len() < vectors.nrows() {
             best = fit_linfa(vectors, best.centroids().clone(), TOLERANCE)?;
         }
         Ok(best.predict(&vectors))
     }
+}
+
+/// Where iterations begin.
+struct Start {
+    centroids: Array2<f32>,
+    /// From last night on.
+    is_warm: bool,
 }
 
 /// linfa's iterations over `vectors`, `(n, d)`, from `centroids`, `(k, d)`.
@@ -133,18 +173,39 @@ fn fit_linfa(
 /// One centroid at a time is a product of a matrix and a vector, bound by memory: nothing to block. By
 /// differences, so that copies of a centroid are at exactly 0 and never drawn.
 pub fn spread_start(vectors: ArrayView2<'_, f32>, k: usize, rng: &mut impl Rng) -> Array2<f32> {
-    let mut chosen = vec![rng.gen_range(0..vectors.nrows())];
+    spread_from(vectors, vectors.slice(ndarray::s![..0, ..]), k, rng)
+}
+
+/// The same, going on from `given` centroids, `(g, d)`, which come first.
+fn spread_from(
+    vectors: ArrayView2<'_, f32>,
+    given: ArrayView2<'_, f32>,
+    k: usize,
+    rng: &mut impl Rng,
+) -> Array2<f32> {
     let mut nearest = Array1::from_elem(vectors.nrows(), f64::INFINITY);
-    while chosen.len() < k {
-        let last = vectors.row(chosen[chosen.len() - 1]);
-        Zip::from(vectors.rows())
-            .and(&mut nearest)
-            .par_for_each(|row, nearest| *nearest = nearest.min(f64::from(Euclidean.rdistance(row, last))));
+    let come_nearer = |nearest: &mut Array1<f64>, centroid: ArrayView1<'_, f32>| {
+        Zip::from(vectors.rows()).and(nearest).par_for_each(|row, nearest| {
+            *nearest = nearest.min(f64::from(Euclidean.rdistance(row, centroid)))
+        });
+    };
+    given.rows().into_iter().for_each(|centroid| come_nearer(&mut nearest, centroid));
+    let mut chosen = Vec::new();
+    if given.nrows() == 0 {
+        chosen.push(rng.gen_range(0..vectors.nrows()));
+    }
+    while given.nrows() + chosen.len() < k {
+        if let Some(&last) = chosen.last() {
+            come_nearer(&mut nearest, vectors.row(last));
+        }
         // Fails only when no row differs from every centroid: more would be copies.
         let Ok(weights) = WeightedIndex::new(&nearest) else { break };
         chosen.push(weights.sample(rng));
     }
-    vectors.select(Axis(0), &chosen)
+    let mut centroids = Array2::zeros((given.nrows() + chosen.len(), vectors.ncols()));
+    let all = given.rows().into_iter().chain(chosen.iter().map(|&row| vectors.row(row)));
+    centroids.rows_mut().into_iter().zip(all).for_each(|(mut to, from)| to.assign(&from));
+    centroids
 }
 
 #[cfg(test)]
@@ -157,7 +218,7 @@ mod tests {
 
     fn kmeans(k: usize, engine: Engine) -> KMeans {
         let geometry = Geometry::Euclidean;
-        KMeans { k, starts: 2, sample: 100, seed: 3, engine, geometry, batch: None }
+        KMeans { k, starts: 2, sample: 100, warm: Vec::new(), seed: 3, engine, geometry, batch: None }
     }
 
     #[test]
@@ -176,6 +237,29 @@ mod tests {
             assert_eq!(kmeans(9, engine).cluster(vectors.view()).unwrap().count, 2);
             assert_eq!(kmeans(1, engine).cluster(vectors.view()).unwrap().count, 1);
             assert_eq!(kmeans(5, engine).cluster(vectors.slice(s![..1, ..])).unwrap().labels, [Some(0)]);
+        }
+    }
+
+    #[test]
+    fn last_nights_centroids_are_gone_on_from() {
+        // Eight bundles found as four: which ones are together is luck, unless a night before says.
+        let vectors = mixture(800, 16, 8, 0.5, 4);
+        for engine in ENGINES {
+            let kmeans = |k, engine| KMeans { sample: 800, ..kmeans(k, engine) };
+            let first = kmeans(4, engine).cluster(vectors.view()).unwrap();
+            let warm: Vec<Vec<f32>> =
+                first.centroids(vectors.view()).rows().into_iter().map(|row| row.to_vec()).collect();
+            for seed in 10..20 {
+                let second = KMeans { seed, starts: 1, warm: warm.clone(), ..kmeans(4, engine) };
+                let second = second.cluster(vectors.view()).unwrap();
+                let same = first.labels.iter().zip(&second.labels).filter(|(a, b)| a == b).count();
+                assert!(same >= 790, "{same} of 800");
+            }
+            // One that is missing is drawn; centroids of other lengths are none.
+            let five = KMeans { warm: warm.clone(), ..kmeans(5, engine) };
+            assert_eq!(five.cluster(vectors.view()).unwrap().count, 5);
+            let foreign = KMeans { warm: vec![vec![1.0]], ..kmeans(4, engine) };
+            assert_eq!(foreign.cluster(vectors.view()).unwrap(), first);
         }
     }
 

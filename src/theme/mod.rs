@@ -6,8 +6,11 @@
 pub mod agglomerate;
 mod assignment;
 mod blocks;
+mod budget;
+mod carry;
 pub mod choose;
 pub mod cluster;
+mod coarse;
 mod condensed_tree;
 pub mod curation;
 mod dbscan;
@@ -15,11 +18,10 @@ mod distance;
 mod distinct;
 mod hdbscan;
 mod kmeans;
-mod label;
 pub mod ledger;
 mod lloyd;
 pub mod map;
-mod name;
+pub mod naming;
 mod one_to_one;
 mod params;
 mod refine;
@@ -30,6 +32,7 @@ mod silhouette;
 mod smooth;
 mod spanning_tree;
 pub mod trend;
+pub mod tune;
 mod union_find;
 mod ward;
 mod words;
@@ -46,6 +49,7 @@ pub use dbscan::Dbscan;
 pub use hdbscan::Hdbscan;
 pub use kmeans::{KMeans, spread_start};
 pub use lloyd::{Geometry, Lloyd};
+pub use naming::{Description, Encode, Given, Separation, describe, encode_with, remembering};
 pub use params::{Algorithm, K, ThemeParams};
 pub use score::{Scores, score};
 
@@ -92,6 +96,9 @@ pub enum ThemeError {
         /// What it said.
         reason: String,
     },
+    /// A label could not be embedded.
+    #[error("names could not be embedded: {0}")]
+    Encode(String),
 }
 
 /// One thing users come for.
@@ -101,6 +108,8 @@ pub struct Theme {
     pub id: u32,
     /// Short title, unique among the themes.
     pub name: String,
+    /// The title that its rows would have it called; another than `name` where that was given before.
+    pub automatic_name: String,
     /// Telling words and pairs of words, strongest first. May be empty.
     pub keywords: Vec<String>,
     /// Row nearest to the centroid.
@@ -109,6 +118,8 @@ pub struct Theme {
     pub size: usize,
     /// Direction of the rows' mean, `d` values of unit length.
     pub centroid: Vec<f32>,
+    /// How well the name alone finds held-out members; `None` without an encoder, or with too few.
+    pub separation: Option<Separation>,
 }
 
 /// All themes of a set of rows, and which row is in which.
@@ -124,11 +135,37 @@ pub struct Themes {
     pub curve: Vec<CurvePoint>,
     /// Radius used (DBSCAN).
     pub eps: Option<f64>,
+    /// Rows that the budget `max_outliers` moved out of the noise.
+    pub moved: usize,
     /// How they were found, one line for people.
     pub method: String,
 }
 
+impl Themes {
+    /// Names the themes anew with the encoder: titles and keywords by what they mean, scored.
+    ///
+    /// `vectors`, `texts`: the rows they were found in. `given`: titles from before.
+    ///
+    /// # Errors
+    /// As [`describe`].
+    pub fn describe(
+        &mut self,
+        vectors: ArrayView2<'_, f32>,
+        texts: &[&str],
+        params: &ThemeParams,
+        encode: &mut Encode<'_>,
+        given: &Given<'_>,
+    ) -> Result<(), ThemeError> {
+        self.themes = themes(describe(vectors, texts, &self.assignment, params, Some(encode), given)?);
+        Ok(())
+    }
+}
+
 /// Finds the themes of `vectors`, `(n, d)` unit rows; `texts` holds one request per row, for names.
+///
+/// Names come from words alone; [`Themes::describe`] names with the encoder.
+/// `warm` holds the centroids of last night's themes, `d` values each, none on a first night: rows stay with
+/// them unless a fresh look is clearly better ([`carry`]). Density needs none.
 ///
 /// The same rows in the same order give the same themes, whatever the number of threads.
 ///
@@ -138,6 +175,7 @@ pub fn find(
     vectors: ArrayView2<'_, f32>,
     texts: &[&str],
     params: &ThemeParams,
+    warm: &[Vec<f32>],
     progress: &Progress,
 ) -> Result<Themes, ThemeError> {
     params.validate()?;
@@ -145,8 +183,8 @@ pub fn find(
     if vectors.nrows() == 0 {
         return Ok(Themes { method: "no rows".into(), ..Themes::default() });
     }
-    let found = group(vectors, texts, params, progress)?;
-    let themes = describe(vectors, texts, &found.clusters, params.keywords);
+    let found = group(vectors, texts, params, warm, progress)?.within(params.max_outliers, vectors);
+    let themes = themes(describe(vectors, texts, &found.clusters.labels, params, None, &Given::default())?);
     let similarity = similarities(vectors, &found.clusters, &themes);
     progress.finish(&format!("{} themes", themes.len()));
     Ok(Themes {
@@ -155,6 +193,7 @@ pub fn find(
         similarity,
         curve: found.curve,
         eps: found.eps,
+        moved: found.moved,
         method: found.method,
     })
 }
@@ -178,7 +217,31 @@ struct Found {
     clusters: Clusters,
     curve: Vec<CurvePoint>,
     eps: Option<f64>,
+    moved: usize,
     method: String,
+}
+
+impl Found {
+    fn new(clusters: Clusters, curve: Vec<CurvePoint>, method: String) -> Found {
+        Found { clusters, curve, eps: None, moved: 0, method }
+    }
+
+    /// Noise over the budget moved in, and said.
+    fn within(self, max_outliers: f64, vectors: ArrayView2<'_, f32>) -> Found {
+        let rows = self.clusters.labels.len();
+        let settled = budget::settle(self.clusters, vectors, max_outliers);
+        let mut method = self.method;
+        if settled.moved > 0 {
+            let (moved, residual) = (settled.moved, settled.residual);
+            let before = moved + residual;
+            let share = residual as f64 / rows as f64 * 100.0;
+            method += &format!(
+                "; {moved} of {before} outliers moved to the nearest theme (max_outliers = {max_outliers}), \
+                 {residual} left ({share:.1} %)"
+            );
+        }
+        Found { clusters: settled.clusters, moved: settled.moved, method, ..self }
+    }
 }
 
 /// Fits the algorithm that `params` names, with what it leaves open taken from the data.
@@ -186,6 +249,7 @@ fn group(
     vectors: ArrayView2<'_, f32>,
     texts: &[&str],
     params: &ThemeParams,
+    warm: &[Vec<f32>],
     progress: &Progress,
 ) -> Result<Found, ThemeError> {
     match (params.algorithm, params.k) {
@@ -194,30 +258,36 @@ fn group(
             progress.begin("themes", Some(1), "fits");
             let fit = Hdbscan { min_cluster_size: params.min_cluster_size, min_samples: params.min_samples };
             let clusters = fit.cluster(vectors)?;
-            Ok(Found { clusters, curve: Vec::new(), eps: None, method: fit.describe() })
+            Ok(Found::new(clusters, Vec::new(), fit.describe()))
         }
         (Algorithm::KMeans | Algorithm::MiniBatch, K::Fixed(k)) => {
             progress.begin("themes", Some(1), "fits");
-            let fit = kmeans(k, params);
+            let fit = KMeans { warm: warm.to_vec(), ..kmeans(k, params) };
             let clusters = fit.cluster(vectors)?;
-            Ok(Found { clusters, curve: Vec::new(), eps: None, method: fit.describe() })
+            Ok(Found::new(clusters, Vec::new(), fit.describe()))
         }
         (Algorithm::KMeans | Algorithm::MiniBatch, K::Auto) => {
             // Chosen as for the tree; its own inertia only ever falls.
-            let (chosen, curve) = agglomerate(vectors, texts, params, progress);
-            let fit = kmeans(chosen.count, params);
+            let (chosen, curve) = agglomerate(vectors, texts, params, warm, progress);
+            let warm = match warm.len() {
+                0 => Vec::new(),
+                count if count == chosen.count => warm.to_vec(),
+                _ => rows_of(&chosen.centroids(vectors)),
+            };
+            let fit = KMeans { warm, ..kmeans(chosen.count, params) };
             let clusters = fit.cluster(vectors)?.without_small(params.min_size, true, vectors);
-            Ok(Found { clusters, method: chosen_method(fit.describe(), &curve), curve, eps: None })
+            let method = chosen_method(fit.describe(), &curve);
+            Ok(Found::new(clusters, curve, method))
         }
         (Algorithm::Ward, _) => {
-            let (clusters, curve) = agglomerate(vectors, texts, params, progress);
+            let (clusters, curve) = agglomerate(vectors, texts, params, warm, progress);
             let clusters = match params.k {
                 K::Fixed(_) => clusters,
                 K::Auto => clusters.without_small(params.min_size, true, vectors),
             };
             let fit = Agglomeration { k: Some(clusters.count), ..agglomeration(params) };
-            let method = fit.describe();
-            Ok(Found { method: chosen_method(method, &curve), clusters, curve, eps: None })
+            let method = chosen_method(fit.describe(), &curve);
+            Ok(Found::new(clusters, curve, method))
         }
     }
 }
@@ -226,9 +296,10 @@ fn agglomerate(
     vectors: ArrayView2<'_, f32>,
     texts: &[&str],
     params: &ThemeParams,
+    warm: &[Vec<f32>],
     progress: &Progress,
 ) -> (Clusters, Vec<CurvePoint>) {
-    let fit = agglomeration(params);
+    let fit = Agglomeration { warm: warm.to_vec(), ..agglomeration(params) };
     progress.begin("themes", Some(if fit.k.is_some() { 1 } else { 1 + choose::REFITS }), "fits");
     fit.fit(vectors, texts, progress)
 }
@@ -238,7 +309,14 @@ fn agglomeration(params: &ThemeParams) -> Agglomeration {
         K::Fixed(k) => Some(k),
         K::Auto => None,
     };
-    Agglomeration { k, k_max: params.k_max, sample: params.sample, seed: params.seed }
+    Agglomeration {
+        k,
+        k_max: params.k_max,
+        sample: params.sample,
+        least_rows: params.min_size,
+        warm: Vec::new(),
+        seed: params.seed,
+    }
 }
 
 fn chosen_method(method: String, curve: &[CurvePoint]) -> String {
@@ -261,7 +339,12 @@ fn group_by_density(
     let fit = Dbscan { eps, min_points: params.min_points, engine: params.engine };
     let clusters = fit.cluster(vectors)?.without_small(params.min_size, false, vectors);
     let from = if params.eps.is_some() { "" } else { ", radius from the data" };
-    Ok(Found { clusters, curve: Vec::new(), eps: Some(fit.eps), method: format!("{}{from}", fit.describe()) })
+    let method = format!("{}{from}", fit.describe());
+    Ok(Found { eps: Some(fit.eps), ..Found::new(clusters, Vec::new(), method) })
+}
+
+fn rows_of(matrix: &Array2<f32>) -> Vec<Vec<f32>> {
+    matrix.rows().into_iter().map(|row| row.to_vec()).collect()
 }
 
 fn kmeans(k: usize, params: &ThemeParams) -> KMeans {
@@ -269,6 +352,7 @@ fn kmeans(k: usize, params: &ThemeParams) -> KMeans {
         k,
         starts: STARTS,
         sample: params.sample,
+        warm: Vec::new(),
         seed: params.seed,
         engine: params.engine,
         geometry: Geometry::Euclidean,
@@ -276,41 +360,19 @@ fn kmeans(k: usize, params: &ThemeParams) -> KMeans {
     }
 }
 
-/// Centroid, keywords, name and representative of every cluster.
-fn describe(
-    vectors: ArrayView2<'_, f32>,
-    texts: &[&str],
-    clusters: &Clusters,
-    keywords: usize,
-) -> Vec<Theme> {
-    let centroids = clusters.centroids(vectors);
-    let members = members(vectors, clusters, &centroids);
-    let terms = label::terms(texts, &members);
-    let names = name::names(texts, &members, &terms);
-    let theme = |(id, name): (usize, String)| Theme {
-        id: id as u32,
-        name,
-        keywords: terms[id].keywords.iter().take(keywords).map(|term| term.text.clone()).collect(),
-        representative: members[id][0],
-        size: members[id].len(),
-        centroid: centroids.row(id).to_vec(),
+/// Descriptions in order of label as themes.
+fn themes(descriptions: Vec<Description>) -> Vec<Theme> {
+    let theme = |(id, described): (u32, Description)| Theme {
+        id,
+        name: described.name,
+        automatic_name: described.automatic_name,
+        keywords: described.keywords,
+        representative: described.representative,
+        size: described.size,
+        centroid: described.centroid,
+        separation: described.separation,
     };
-    names.into_iter().enumerate().map(theme).collect()
-}
-
-/// Rows of each cluster, the most central first, equals in row order.
-fn members(vectors: ArrayView2<'_, f32>, clusters: &Clusters, centroids: &Array2<f32>) -> Vec<Vec<usize>> {
-    let mut members: Vec<Vec<(f32, usize)>> = vec![Vec::new(); clusters.count];
-    for (row, label) in clusters.labels.iter().enumerate() {
-        if let Some(label) = label.map(|label| label as usize) {
-            members[label].push((vectors.row(row).dot(&centroids.row(label)), row));
-        }
-    }
-    let central = |mut rows: Vec<(f32, usize)>| {
-        rows.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
-        rows.into_iter().map(|(_, row)| row).collect()
-    };
-    members.into_iter().map(central).collect()
+    (0..).zip(descriptions).map(theme).collect()
 }
 
 /// Cosine of each row to its own theme's centroid; 0 for noise.

@@ -55,6 +55,9 @@ pub struct ThemeParams {
     /// Smallest theme, at least 1. Rows of smaller ones go to the nearest other theme (k-means
     /// with automatic k) or to noise (DBSCAN). A given k is kept as given.
     pub min_size: usize,
+    /// Largest share of rows left as noise, 0..=1 (DBSCAN, HDBSCAN): those over it move to the theme of the
+    /// nearest centroid, nearest first. 1 leaves noise as the algorithm says.
+    pub max_outliers: f64,
     /// Seeds every draw.
     pub seed: u64,
     /// Keywords kept per theme.
@@ -74,6 +77,7 @@ impl Default for ThemeParams {
             min_samples: None,
             min_points: 8,
             min_size: 5,
+            max_outliers: 1.0,
             seed: 0,
             keywords: 8,
         }
@@ -101,6 +105,13 @@ impl ThemeParams {
                 });
             }
         }
+        if !(0.0..=1.0).contains(&self.max_outliers) {
+            return Err(ThemeError::Param {
+                name: "max_outliers",
+                value: self.max_outliers.to_string(),
+                must: "be between 0 and 1".into(),
+            });
+        }
         match self.eps {
             Some(eps) if !(eps > 0.0 && eps <= 2.0) => Err(ThemeError::Param {
                 name: "eps",
@@ -125,6 +136,8 @@ mod tests {
             (ThemeParams { min_points: 1, ..Default::default() }, "min_points"),
             (ThemeParams { eps: Some(f64::NAN), ..Default::default() }, "eps"),
             (ThemeParams { eps: Some(2.5), ..Default::default() }, "eps"),
+            (ThemeParams { max_outliers: -0.1, ..Default::default() }, "max_outliers"),
+            (ThemeParams { max_outliers: f64::NAN, ..Default::default() }, "max_outliers"),
         ];
         for (params, expected) in bad {
             let error = params.validate().expect_err(expected);

@@ -2,13 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use rayon::prelude::*;
-
-use super::blocks::{ROWS, Rows};
+use super::blocks::Rows;
 use super::union_find::UnionFind;
-
-/// Values looked at together.
-const LANES: usize = 32;
 
 /// An edge of the tree.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -66,8 +61,7 @@ pub fn spanning_tree(rows: &Rows<'_>, min_samples: usize) -> Vec<Edge> {
         let open: Vec<usize> = (0..n)
             .filter(|&row| best[row].squared > best[row].bound && best[row].bound < reach(row))
             .collect();
-        let found: Vec<Best> =
-            open.par_chunks(ROWS).flat_map_iter(|open| scan(rows, open, &components, &cores)).collect();
+        let found = scan(rows, &open, &components, &cores);
         open.iter().zip(found).for_each(|(&row, found)| best[row] = found);
         for edge in self::shortest(&best, &components).into_values() {
             if sets.union(edge.from, edge.to) {
@@ -100,38 +94,20 @@ fn shortest(best: &[Best], components: &[u32]) -> BTreeMap<u32, Edge> {
 fn scan(rows: &Rows<'_>, open: &[usize], components: &[u32], cores: &[f64]) -> Vec<Best> {
     let none = Best { squared: f64::INFINITY, to: 0, bound: f64::INFINITY };
     let mut best = vec![none; open.len()];
-    rows.each_product(rows.select(open).view(), |place, first, products| {
-        let (row, best) = (open[place], &mut best[place]);
-        let last = first + products.len();
-        let (components_here, halves) = (&components[first..last], &rows.halves()[first..last]);
-        let mut bar = rows.bar(row, best.squared);
-        let chunks = products.chunks(LANES).zip(halves.chunks(LANES)).zip(components_here.chunks(LANES));
-        for (chunk, ((products, halves), others)) in chunks.enumerate() {
-            if !any_outside(products, halves, others, bar, components[row]) {
-                continue;
-            }
-            for lane in 0..products.len() {
-                let other = first + chunk * LANES + lane;
-                let outside = others[lane] != components[row] && products[lane] - halves[lane] > bar;
-                if !outside || cores[other].max(cores[row]) >= best.squared {
-                    continue;
-                }
+    rows.sweep(open, &mut best, |row, best, scores| {
+        // Nothing is shorter than the row's core distance: nothing more to find.
+        let reach = |best: f64| if best <= cores[row] { f64::NEG_INFINITY } else { best };
+        scores.nearer(reach(best.squared), |other| {
+            if components[other] != components[row] && cores[other].max(cores[row]) < best.squared {
                 let squared = rows.squared(row, other).max(cores[row]).max(cores[other]);
                 if squared < best.squared {
                     *best = Best { squared, to: other as u32, bound: squared };
-                    // Nothing is shorter than the row's core distance: nothing more to find.
-                    bar = if squared <= cores[row] { f32::INFINITY } else { rows.bar(row, squared) };
                 }
             }
-        }
+            reach(best.squared)
+        });
     });
     best
-}
-
-/// Whether any `product - half` of another component lies above `bar`; without early exit, for vector registers.
-fn any_outside(products: &[f32], halves: &[f32], components: &[u32], bar: f32, own: u32) -> bool {
-    let pairs = products.iter().zip(halves).zip(components);
-    pairs.fold(false, |any, ((product, half), other)| any | ((product - half > bar) & (*other != own)))
 }
 
 #[cfg(test)]

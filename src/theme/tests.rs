@@ -1,6 +1,7 @@
 //! `find` on awkward input and on several numbers of threads.
 
 use super::*;
+use ndarray::Array2;
 use rand::{Rng, SeedableRng};
 use rand_xoshiro::Xoshiro256Plus;
 
@@ -27,7 +28,7 @@ fn texts(rows: usize) -> Vec<&'static str> {
 }
 
 fn found(vectors: &Array2<f32>, params: &ThemeParams) -> Themes {
-    find(vectors.view(), &texts(vectors.nrows()), params, &Progress::silent()).unwrap()
+    find(vectors.view(), &texts(vectors.nrows()), params, &[], &Progress::silent()).unwrap()
 }
 
 fn check_whole(themes: &Themes, rows: usize) {
@@ -115,9 +116,9 @@ fn a_given_k_is_kept() {
 fn unusable_vectors_are_refused() {
     let mut vectors = bundles(8, 0.1);
     vectors[[3, 2]] = f32::NAN;
-    let refused = find(vectors.view(), &texts(8), &ThemeParams::default(), &Progress::silent());
+    let refused = find(vectors.view(), &texts(8), &ThemeParams::default(), &[], &Progress::silent());
     assert!(matches!(refused, Err(ThemeError::NotFinite { row: 3, .. })));
-    let refused = find(bundles(8, 0.1).view(), &texts(7), &ThemeParams::default(), &Progress::silent());
+    let refused = find(bundles(8, 0.1).view(), &texts(7), &ThemeParams::default(), &[], &Progress::silent());
     assert!(matches!(refused, Err(ThemeError::Rows { vectors: 8, texts: 7 })));
 }
 
@@ -151,7 +152,7 @@ fn the_order_of_rows_changes_nothing() {
         let params = ThemeParams { sample, ..ThemeParams::default() };
         let one = found(&vectors, &params);
         let their: Vec<&str> = order.iter().map(|&row| texts(700)[row]).collect();
-        let other = find(shuffled.view(), &their, &params, &Progress::silent()).unwrap();
+        let other = find(shuffled.view(), &their, &params, &[], &Progress::silent()).unwrap();
         let curve = |themes: &Themes| serde_json::to_string(&themes.curve).unwrap();
         assert_eq!(curve(&one), curve(&other));
         // Themes of one size are numbered by their first row: only who is with whom must stay.

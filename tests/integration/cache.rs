@@ -78,3 +78,52 @@ fn a_cache_that_cannot_be_written_fails_no_run() {
     assert_eq!(facts["hits"], 0);
     assert!(said.contains("taken"), "{said}");
 }
+
+#[test]
+fn somebody_elses_file_is_refused_before_anything_is_read() {
+    let folder = tempdir().unwrap();
+    let folder = folder.path();
+    exports(folder);
+    let notes = "quarterly figures, the only copy\n".repeat(1000);
+    write(folder, "notes.txt", &notes);
+    for (cache, words) in [
+        ("notes.txt", "it is a file of something else"),
+        ("first.jsonl", "first.jsonl is an input of this run"),
+        (".", "it is a folder"),
+    ] {
+        write(folder, "undertone.toml", format!("[cache]\nfile = \"{cache}\"\n"));
+        for command in ["check", "run"] {
+            let (code, _, err) = run_in(folder, &[command, "--conversations", "first.jsonl"]);
+            assert_eq!(code, 2, "{err}");
+            assert!(err.contains("[cache] file") && err.contains(words), "{err}");
+            assert!(err.contains("no cache"), "a way out: {err}");
+        }
+    }
+    assert_eq!(std::fs::read_to_string(folder.join("notes.txt")).unwrap(), notes);
+    assert!(!folder.join("notes.txt.damaged").exists() && !folder.join("notes.txt.lock").exists());
+    assert!(!folder.join("runs").exists());
+    // An empty export is an input too, though it could become a cache.
+    write(folder, "undertone.toml", "[cache]\nfile = \"empty.jsonl\"\n");
+    write(folder, "empty.jsonl", "");
+    let (code, _, err) = run_in(folder, &["run", "--conversations", "*.jsonl"]);
+    assert_eq!((code, err.contains("empty.jsonl is an input")), (2, true), "{err}");
+}
+
+#[test]
+fn a_cache_in_other_hands_is_waited_for_once_and_spoken_of() {
+    let folder = tempdir().unwrap();
+    let folder = folder.path();
+    exports(folder);
+    night(folder, "first.jsonl", "runs", "auto");
+    let lock = std::fs::File::open(folder.join("runs/embeddings.redb.lock")).unwrap();
+    lock.lock().unwrap();
+    let begun = std::time::Instant::now();
+    let (facts, said) = night(folder, "second.jsonl", "runs", "auto");
+    assert!(begun.elapsed() < std::time::Duration::from_secs(40), "{:?}", begun.elapsed());
+    assert_eq!((&facts["hits"], &facts["stored"]), (&0.into(), &0.into()), "{facts}");
+    assert!(said.contains("is in use by another process; after 10 s of waiting the run goes on"), "{said}");
+    assert!(said.contains("another process kept it locked"), "{said}");
+    drop(lock);
+    let (facts, _) = night(folder, "first.jsonl", "again", "runs/embeddings.redb");
+    assert_eq!(facts["misses"], 0, "{facts}");
+}

@@ -2,7 +2,7 @@
 
 use tempfile::tempdir;
 
-use crate::common::{gzip, run, run_in, small_export, write};
+use crate::common::{run, run_in, small_export, write};
 
 #[test]
 fn bad_usage_is_exit_two() {
@@ -63,62 +63,6 @@ fn init_check_run_show_report() {
     let (_, json, _) = run_in(at, &["report", "runs/latest", "--format", "json"]);
     assert!(serde_json::from_str::<serde_json::Value>(&json).is_ok());
     assert_eq!(run_in(at, &["report", "c.jsonl"]).0, 2);
-}
-
-#[test]
-fn embed_writes_unit_vectors() {
-    let folder = tempdir().unwrap();
-    write(folder.path(), "t.txt", "hello there\n{\"text\": \"export my data\"}\n\n");
-    let (code, out, err) = run_in(folder.path(), &["embed", "--input", "t.txt"]);
-    assert_eq!(code, 0, "{err}");
-    let lines: Vec<serde_json::Value> = out.lines().map(|l| serde_json::from_str(l).unwrap()).collect();
-    assert_eq!(lines.len(), 3);
-    assert_eq!(lines[1]["text"], "export my data");
-    let norm: f64 = lines[1]["vector"].as_array().unwrap().iter().map(|v| v.as_f64().unwrap().powi(2)).sum();
-    assert!((norm - 1.0).abs() < 1e-5);
-    assert_eq!(run_in(folder.path(), &["embed", "--input", "t.txt", "--out", "v.parquet"]).0, 0);
-    assert!(folder.path().join("v.parquet").exists());
-}
-
-#[test]
-fn embed_loses_no_file() {
-    let folder = tempdir().unwrap();
-    let path = |name: &str| folder.path().join(name);
-    let embed = |input: &str, out: &str| run_in(folder.path(), &["embed", "--input", input, "--out", out]);
-    write(folder.path(), "same.jsonl", "hello there\n{\"id\": 7, \"text\": \"export my data\"}\n");
-    let (code, _, err) = embed("same.jsonl", "same.jsonl");
-    assert_eq!(code, 0, "{err}");
-    let text = std::fs::read_to_string(path("same.jsonl")).unwrap();
-    assert!(text.lines().count() == 2 && text.lines().nth(1).unwrap().starts_with("{\"id\":7"), "{text}");
-    write(folder.path(), "bad.jsonl", "fine\n{\"text\": 1}\n");
-    for name in ["kept.jsonl", "kept.parquet"] {
-        write(folder.path(), name, "precious");
-        assert_eq!(embed("bad.jsonl", name).0, 2);
-        assert_eq!(std::fs::read_to_string(path(name)).unwrap(), "precious");
-    }
-    let left = std::fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name());
-    assert!(left.into_iter().all(|name| !name.to_string_lossy().ends_with(".part")));
-}
-
-#[test]
-fn embed_tells_its_input_by_content() {
-    let folder = tempdir().unwrap();
-    let plain = "{\"text\": \"hello there\"}\nexport my data\n";
-    let embedded = |name: &str, bytes: &[u8]| {
-        std::fs::write(folder.path().join(name), bytes).unwrap();
-        run_in(folder.path(), &["embed", "--input", name])
-    };
-    let expected = embedded("plain", plain.as_bytes());
-    assert_eq!((expected.0, expected.1.lines().count()), (0, 2), "{}", expected.2);
-    assert_eq!(embedded("zipped", &gzip(plain)).1, expected.1);
-    assert_eq!(embedded("zstd", &zstd::encode_all(plain.as_bytes(), 3).unwrap()).1, expected.1);
-    assert_eq!(embedded("marked", format!("\u{feff} {plain}").as_bytes()).1, expected.1);
-    run_in(folder.path(), &["embed", "--input", "plain", "--out", "t.parquet"]);
-    let table = std::fs::read(folder.path().join("t.parquet")).unwrap();
-    assert_eq!(embedded("table", &table).1, expected.1);
-    let wide: Vec<u8> = [0xfeff].into_iter().chain(plain.encode_utf16()).flat_map(u16::to_le_bytes).collect();
-    let (code, out, err) = embedded("wide", &wide);
-    assert!(code == 2 && out.is_empty() && err.contains("UTF-16"), "{code} {err}");
 }
 
 #[test]

@@ -1,10 +1,15 @@
 //! The encoder against the published f32 weights, and its independence of neighbours.
 
+use std::path::Path;
+
 use rand::Rng;
 use rand::SeedableRng;
 use rand::seq::SliceRandom;
 use rand_xoshiro::Xoshiro256PlusPlus;
+use tempfile::TempDir;
 use undertone::embed::{Embedder, EncodeParams, Encoder, Encoding, FORMAT, Instructions, Model, ModelSource};
+
+use crate::common::{run_in, small_export, write};
 
 const DIMENSIONS: usize = 384;
 
@@ -13,9 +18,13 @@ fn encoder() -> Encoder {
 }
 
 fn fixture() -> (Vec<String>, Vec<Vec<f32>>) {
+    read_fixture("texts.json", "vectors.f32")
+}
+
+fn read_fixture(texts: &str, vectors: &str) -> (Vec<String>, Vec<Vec<f32>>) {
     let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/embedding");
-    let texts = serde_json::from_slice(&std::fs::read(folder.join("texts.json")).unwrap()).unwrap();
-    let bytes = std::fs::read(folder.join("vectors.f32")).unwrap();
+    let texts = serde_json::from_slice(&std::fs::read(folder.join(texts)).unwrap()).unwrap();
+    let bytes = std::fs::read(folder.join(vectors)).unwrap();
     let values: Vec<f32> =
         bytes.chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect();
     (texts, values.chunks(DIMENSIONS).map(<[f32]>::to_vec).collect())
@@ -37,6 +46,101 @@ fn two_hundred_texts_of_all_lengths_equal_the_original() {
     let worst = found.iter().zip(&expected).map(|(f, e)| cosine(&f.vector, e)).fold(1.0, f64::min);
     println!("smallest cosine to the f32 original: {worst:.7}");
     assert!(worst >= 0.9999, "{worst}");
+}
+
+#[test]
+fn odd_white_space_is_read_as_the_original_reads_it() {
+    let (texts, expected) = read_fixture("odd.json", "odd.f32");
+    assert_eq!((texts.len(), expected.len()), (60, 60));
+    let encoder = encoder();
+    // As they are, and in the form by which the pipeline and `undertone embed` know them.
+    let normal: Vec<_> = texts.iter().map(|text| encoder.normal(text)).collect();
+    assert!(normal.iter().zip(&texts).any(|(normal, text)| normal != text));
+    let raw = encoder.encode(&texts.iter().map(String::as_str).collect::<Vec<_>>()).unwrap();
+    let known = encoder.encode(&normal.iter().map(|text| &**text).collect::<Vec<_>>()).unwrap();
+    for (((text, raw), known), expected) in texts.iter().zip(&raw).zip(&known).zip(&expected) {
+        assert_eq!(bits(raw), bits(known), "{text:?}");
+        let cosine = cosine(&raw.vector, expected);
+        assert!(cosine >= 0.9999, "{cosine} for {text:?}");
+    }
+}
+
+/// The bundled model in a folder of its own, with two texts beside it.
+fn model_folder() -> TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    let model = Path::new(env!("CARGO_MANIFEST_DIR")).join("models/all-MiniLM-L6-v2");
+    std::fs::create_dir(folder.path().join("1_Pooling")).unwrap();
+    for name in [
+        "SHA256SUMS",
+        "config.json",
+        "model.safetensors",
+        "modules.json",
+        "sentence_bert_config.json",
+        "tokenizer.json",
+        "1_Pooling/config.json",
+    ] {
+        std::fs::copy(model.join(name), folder.path().join(name)).unwrap();
+    }
+    write(folder.path(), "texts.txt", "please refund my invoice\nthe login page is broken\n");
+    folder
+}
+
+fn embed(folder: &Path) -> (i32, String, String) {
+    run_in(folder, &["embed", "--model", ".", "--input", "texts.txt"])
+}
+
+#[test]
+fn a_model_without_normalize_gives_vectors_of_their_own_length() {
+    let folder = model_folder();
+    let lengths = || -> Vec<f64> {
+        let (code, out, err) = embed(folder.path());
+        assert_eq!(code, 0, "{err}");
+        let vector = |line: &str| {
+            let object: serde_json::Value = serde_json::from_str(line).unwrap();
+            object["vector"].as_array().unwrap().iter().map(|v| v.as_f64().unwrap()).collect::<Vec<f64>>()
+        };
+        out.lines().map(|line| vector(line).iter().map(|v| v * v).sum::<f64>().sqrt()).collect()
+    };
+    assert!(lengths().iter().all(|length| (length - 1.0).abs() < 1e-5));
+    let modules = folder.path().join("modules.json");
+    let mut steps: serde_json::Value = serde_json::from_slice(&std::fs::read(&modules).unwrap()).unwrap();
+    steps.as_array_mut().unwrap().pop();
+    std::fs::write(&modules, steps.to_string()).unwrap();
+    std::fs::remove_file(folder.path().join("SHA256SUMS")).unwrap();
+    assert!(lengths().iter().all(|length| *length > 2.0), "{:?}", lengths());
+}
+
+#[test]
+fn altered_and_broken_models_are_refused_before_anything_is_read() {
+    let folder = model_folder();
+    let folder = folder.path();
+    write(folder, "export.jsonl", small_export(60));
+    write(folder, "undertone.toml", "[embed]\nmodel = \".\"\n");
+    let refused = |words: &[&str]| {
+        for (code, _, err) in [
+            embed(folder),
+            run_in(folder, &["run", "--conversations", "export.jsonl"]),
+            run_in(folder, &["check", "--conversations", "export.jsonl"]),
+        ] {
+            assert_eq!(code, 2, "{err}");
+            assert!(words.iter().all(|word| err.contains(word)), "{err}");
+        }
+    };
+    // A value of the last bias becomes no number.
+    let path = folder.join("model.safetensors");
+    let mut weights = std::fs::read(&path).unwrap();
+    let name = "encoder.layer.5.output.dense.bias";
+    let at = {
+        let file = safetensors::SafeTensors::deserialize(&weights).unwrap();
+        file.tensor(name).unwrap().data().as_ptr() as usize - weights.as_ptr() as usize
+    };
+    weights[at..at + 2].copy_from_slice(&[0x00, 0x7e]);
+    std::fs::write(&path, weights).unwrap();
+    refused(&["model.safetensors is another file", "undertone model verify"]);
+    let (code, out, _) = run_in(folder, &["model", "verify", "."]);
+    assert_eq!((code, out.matches("DIFFERS").count()), (1, 1), "{out}");
+    std::fs::remove_file(folder.join("SHA256SUMS")).unwrap();
+    refused(&[name, "NaN at place 0 of 384"]);
 }
 
 #[test]

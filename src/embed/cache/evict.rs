@@ -6,7 +6,7 @@
 use std::fs;
 use std::path::Path;
 
-use redb::{Database, ReadableDatabase, ReadableTable, ReadableTableMetadata};
+use redb::{Database, ReadableDatabase, ReadableTable};
 
 use super::file::{Fault, beside, disk_bytes, remove};
 use super::store::{INDEX, RECORDS, RUNS, Store, builder, create};
@@ -25,6 +25,11 @@ pub(super) fn budget(max_bytes: u64) -> u64 {
     (max_bytes as f64 * FILLED) as u64
 }
 
+/// The least limit, in MiB, under which records of `cost` bytes in all stay.
+pub(super) fn limit_mib(cost: u64) -> u64 {
+    ((cost as f64 / FILLED) as u64 >> 20) + 1
+}
+
 /// About what a record of `bytes` takes in the file: whole records share pages, large ones get
 /// pages in powers of two.
 pub(super) fn cost(bytes: u64) -> u64 {
@@ -33,28 +38,37 @@ pub(super) fn cost(bytes: u64) -> u64 {
     own + INDEX_BYTES
 }
 
+/// Records that went.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Evicted {
+    /// All of them.
+    pub(super) records: u64,
+    /// Those among them that the run, or a later one, had used: they will be missed the next night.
+    pub(super) in_use: u64,
+}
+
 impl Store {
-    /// Brings the file under `max_bytes`; returns how many records went.
-    pub(super) fn shrink(&mut self, max_bytes: u64) -> Result<u64, Fault> {
+    /// Brings the file under `max_bytes` after run number `run`.
+    pub(super) fn shrink(&mut self, max_bytes: u64, run: u32) -> Result<Evicted, Fault> {
         self.session(|path| {
             let new = beside(path, "new");
-            let outcome = shrink(path, &new, max_bytes);
+            let outcome = shrink(path, &new, max_bytes, run);
             remove(&new)?;
             outcome
         })
     }
 }
 
-fn shrink(path: &Path, new: &Path, max_bytes: u64) -> Result<u64, redb::Error> {
+fn shrink(path: &Path, new: &Path, max_bytes: u64, run: u32) -> Result<Evicted, redb::Error> {
     // Another run may have shrunk it while this one waited.
     if disk_bytes(path) <= max_bytes {
-        return Ok(0);
+        return Ok(Evicted::default());
     }
     let old = builder().open(path)?;
     let mut room = budget(max_bytes);
     for _ in 0..ATTEMPTS {
         let kept = newest(&old, room)?;
-        let evicted = copy(&old, &kept, new)?;
+        let evicted = copy(&old, &kept, new, run)?;
         let bytes = disk_bytes(new);
         if bytes <= max_bytes || kept.is_empty() {
             old.close()?;
@@ -87,9 +101,9 @@ fn newest(old: &Database, room: u64) -> Result<Vec<u64>, redb::Error> {
     Ok(kept)
 }
 
-/// Copies the records with the sequence numbers `kept` to a store at `new`; returns how many were
-/// left behind. Each table is copied in its own order, which packs its pages.
-fn copy(old: &Database, kept: &[u64], new: &Path) -> Result<u64, redb::Error> {
+/// Copies the records with the sequence numbers `kept` to a store at `new`. Each table is copied in its own order, which packs its pages.
+fn copy(old: &Database, kept: &[u64], new: &Path, run: u32) -> Result<Evicted, redb::Error> {
+    let mut evicted = Evicted::default();
     let from = old.begin_read()?;
     let mut db = create(new)?;
     let txn = db.begin_write()?;
@@ -97,8 +111,12 @@ fn copy(old: &Database, kept: &[u64], new: &Path) -> Result<u64, redb::Error> {
     let mut index = txn.open_table(INDEX)?;
     for entry in entries.iter()? {
         let (address, entry) = entry?;
-        if kept.binary_search(&entry.value().0).is_ok() {
+        let (sequence, last, _) = entry.value();
+        if kept.binary_search(&sequence).is_ok() {
             index.insert(address.value(), entry.value())?;
+        } else {
+            evicted.records += 1;
+            evicted.in_use += u64::from(last >= run);
         }
     }
     let records = from.open_table(RECORDS)?;
@@ -116,5 +134,5 @@ fn copy(old: &Database, kept: &[u64], new: &Path) -> Result<u64, redb::Error> {
     // What a large transaction leaves free at the end of the file.
     db.compact()?;
     db.close()?;
-    Ok(entries.len()? - kept.len() as u64)
+    Ok(evicted)
 }

@@ -9,14 +9,22 @@ use std::time::{Duration, Instant};
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Fault {
     /// Somebody else has it for longer than we wait.
-    #[error("another run kept it locked")]
+    #[error("another process kept it locked")]
     Busy,
     /// It is not what was written.
     #[error("{0}")]
     Damaged(String),
-    /// The file system refused.
+    /// It is not ours.
     #[error("{0}")]
-    Refused(String),
+    Foreign(String),
+    /// The file system refused.
+    #[error("{what}")]
+    Refused {
+        /// What it said.
+        what: String,
+        /// What may help.
+        hint: &'static str,
+    },
 }
 
 impl From<redb::Error> for Fault {
@@ -24,22 +32,33 @@ impl From<redb::Error> for Fault {
         use redb::Error as E;
         match error {
             E::DatabaseAlreadyOpen | E::LockProtocolMismatch => Fault::Busy,
-            // A file cut short, or one that never was a store, comes as an error of reading.
+            // A file cut short comes as an error of reading.
             E::Io(source) if is_content(source.kind()) => Fault::Damaged(source.to_string()),
-            E::Corrupted(_)
-            | E::UpgradeRequired(_)
-            | E::TableTypeMismatch { .. }
+            E::Io(source) => source.into(),
+            E::Corrupted(_) | E::UpgradeRequired(_) => Fault::Damaged(error.to_string()),
+            // A whole store with other tables in it.
+            E::TableTypeMismatch { .. }
             | E::TypeDefinitionChanged { .. }
             | E::TableIsMultimap(_)
-            | E::TableDoesNotExist(_) => Fault::Damaged(error.to_string()),
-            other => Fault::Refused(other.to_string()),
+            | E::TableDoesNotExist(_) => {
+                Fault::Foreign(format!("it is another program's redb database ({error})"))
+            }
+            other => Fault::Refused { what: other.to_string(), hint: "is the disk in order?" },
         }
     }
 }
 
 impl From<io::Error> for Fault {
     fn from(error: io::Error) -> Fault {
-        Fault::Refused(error.to_string())
+        use io::ErrorKind as E;
+        let hint = match error.kind() {
+            E::PermissionDenied => "may this user read and write the file and its folder?",
+            E::ReadOnlyFilesystem => "its file system may only be read",
+            E::StorageFull | E::QuotaExceeded => "the disk is full",
+            E::NotFound | E::NotADirectory => "is its folder there?",
+            _ => "is the disk in order?",
+        };
+        Fault::Refused { what: error.to_string(), hint }
     }
 }
 
@@ -83,20 +102,50 @@ pub(super) fn remove(path: &Path) -> io::Result<()> {
     }
 }
 
+/// Whether the store is changed or only read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Access {
+    /// Alone at it.
+    Write,
+    /// Beside others that read it.
+    Read,
+}
+
 /// Locks `<path>.lock` for as long as the returned file lives; a killed process lets go of it.
 ///
 /// A file of its own, so that whoever holds it may also replace the store: nobody else can be
-/// reading or writing the old one at that moment.
-pub(super) fn lock(path: &Path, patience: Duration) -> Result<File, Fault> {
-    let file = private(&beside(path, "lock"))?;
+/// reading or writing the old one at that moment. `waiting` hears how long it has been. Who may not
+/// write and finds no such file goes without: then nobody writes here.
+pub(super) fn lock(
+    path: &Path,
+    access: Access,
+    patience: Duration,
+    mut waiting: impl FnMut(Duration),
+) -> Result<Option<File>, Fault> {
+    let path = beside(path, "lock");
+    let file = match access {
+        Access::Write => private(&path)?,
+        Access::Read => match File::open(&path) {
+            Ok(file) => file,
+            Err(_) => return Ok(None),
+        },
+    };
     let (start, mut pause) = (Instant::now(), Duration::from_millis(1));
     loop {
-        match file.try_lock() {
-            Ok(()) => return Ok(file),
-            Err(TryLockError::Error(error)) => return Err(Fault::Refused(format!("locking: {error}"))),
+        let held = match access {
+            Access::Write => file.try_lock(),
+            Access::Read => file.try_lock_shared(),
+        };
+        match held {
+            Ok(()) => return Ok(Some(file)),
+            Err(TryLockError::Error(error)) => {
+                let what = format!("locking: {error}");
+                return Err(Fault::Refused { what, hint: "can its file system lock files?" });
+            }
             Err(TryLockError::WouldBlock) if start.elapsed() >= patience => return Err(Fault::Busy),
             Err(TryLockError::WouldBlock) => std::thread::sleep(pause),
         }
+        waiting(start.elapsed());
         pause = (2 * pause).min(Duration::from_millis(20));
     }
 }

@@ -1,12 +1,17 @@
 //! What earlier nights made of a text, so that tonight only new texts go through the encoder.
 //!
 //! Built on redb, in one file shared by runs at the same time and by models one after another. A
-//! cache never fails a run: whatever goes wrong makes misses and a sentence in the report. Nor
-//! does it give a wrong vector: every record carries a checksum over its space, key and values,
-//! and a file in which one does not fit is moved aside and begun anew.
+//! cache fails no run but one whose config names somebody else's file: whatever else goes wrong
+//! makes misses and a sentence in the report. Nor does it give a wrong vector: every record carries
+//! a checksum over its space, key and values, and a file in which one does not fit is moved aside
+//! and begun anew. A process that holds the file is waited for 10 s in all, of which the run speaks
+//! after 2 s; then it goes on without the cache, and asks again in passing. A file that may only be
+//! read is read.
 
 mod evict;
 mod file;
+mod overlay;
+mod place;
 mod record;
 mod state;
 mod store;
@@ -18,6 +23,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use half::f16;
 
+pub use place::{CacheError, check};
 use record::Address;
 use state::State;
 
@@ -68,12 +74,13 @@ pub struct Cache {
 }
 
 impl Cache {
-    /// Opens the cache at `params.path`, making it and its folder where they are missing.
+    /// Opens the cache at `params.path`, making it and its folder where they are missing. An error
+    /// where the path holds what is no cache.
     ///
     /// `space`: hash of all that the values depend on besides the text (model, tone head, format
     /// of the encoder's output). Spaces live beside each other and never see each other's texts.
-    pub fn open(params: CacheParams, space: [u8; 32]) -> Cache {
-        Cache { space, state: Mutex::new(State::begun(params)) }
+    pub fn open(params: CacheParams, space: [u8; 32]) -> Result<Cache, CacheError> {
+        Ok(Cache { space, state: Mutex::new(State::begun(params)?) })
     }
 
     /// What is remembered of each text, in the order of `keys` (hashes of the texts).

@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 
 use super::evict;
-use super::file::{Fault, beside, disk_bytes};
+use super::file::{Access, Fault, beside, disk_bytes};
 use super::record::{self, Address};
 use super::store::Store;
-use super::{CacheParams, CacheReport, Remembered};
+use super::{CacheError, CacheParams, CacheReport, Remembered};
 
 /// Records written at once: 3.4 MB, some seconds of the encoder's work, lost when the run is killed.
 const BATCH_RECORDS: usize = 4096;
@@ -31,29 +31,44 @@ pub(super) struct State {
     used: Vec<Address>,
     /// Bytes this run may still store.
     room: u64,
-    /// Texts for which there was no room.
-    refused: u64,
+    /// Texts of this run for which there is no room.
+    homeless: u64,
+    /// Space that all texts of this run take or would take.
+    touched_bytes: u64,
     report: CacheReport,
+    /// Why the path cannot be a cache's.
+    foreign: Option<String>,
 }
 
 impl State {
-    /// The state of a run, begun in the file if that can be done.
-    pub(super) fn begun(params: CacheParams) -> State {
+    /// The state of a run, begun in the file if that can be done; an error where the file is
+    /// somebody else's.
+    pub(super) fn begun(params: CacheParams) -> Result<State, CacheError> {
+        super::check(&params, &[])?;
+        let store = Store::new(&params.path);
+        let remark = store.remark();
         let mut state = State {
-            store: Store::new(params.path),
+            writable: store.access == Access::Write,
+            store,
             max_bytes: params.max_bytes,
             run: None,
             usable: true,
-            writable: true,
             damages: 0,
             waiting: BTreeMap::new(),
             used: Vec::new(),
             room: evict::budget(params.max_bytes),
-            refused: 0,
+            homeless: 0,
+            touched_bytes: 0,
             report: CacheReport::default(),
+            foreign: None,
         };
-        state.begin();
-        state
+        if state.begin().is_some() {
+            state.report.troubles.extend(remark.map(|remark| format!("embedding cache {remark}")));
+        }
+        match state.foreign.take() {
+            Some(what) => Err(CacheError::Foreign { path: params.path, what }),
+            None => Ok(state),
+        }
     }
 
     /// What is remembered of each text; counts hits and misses.
@@ -81,12 +96,14 @@ impl State {
             return;
         }
         for (address, record) in records {
-            match self.room.checked_sub(evict::cost(record.len() as u64)) {
+            let cost = evict::cost(record.len() as u64);
+            self.touched_bytes += cost;
+            match self.room.checked_sub(cost) {
                 Some(room) => {
                     self.room = room;
                     self.waiting.insert(address, record);
                 }
-                None => self.refused += 1,
+                None => self.homeless += 1,
             }
         }
         if self.waiting.len() >= BATCH_RECORDS {
@@ -96,7 +113,6 @@ impl State {
 
     /// All that is left to do at the end of the run.
     pub(super) fn finish(&mut self) -> CacheReport {
-        self.store.hope();
         self.flush();
         self.stamp();
         self.shrink();
@@ -128,18 +144,22 @@ impl State {
     ) -> Vec<Option<Remembered>> {
         let mut found = vec![None; keys.len()];
         let (true, Some(run)) = (self.usable && !keys.is_empty(), self.begin()) else { return found };
-        let mut used = Vec::new();
+        let (mut used, mut touched_bytes) = (Vec::new(), 0);
         let outcome = self.store.read(addresses, |position, last, bytes| {
             found[position] = record::decode(space, &keys[position], bytes);
+            touched_bytes += evict::cost(bytes.len() as u64);
             if last < run {
                 used.push(addresses[position]);
             }
             found[position].is_some()
         });
         match outcome {
-            Ok(()) => self.used.append(&mut used),
+            Ok(()) => {
+                self.used.append(&mut used);
+                self.touched_bytes += touched_bytes;
+            }
             Err(fault) => {
-                self.usable &= !matches!(fault, Fault::Refused(_));
+                self.usable &= !matches!(fault, Fault::Refused { .. });
                 self.note(&fault);
                 // Also what had proved itself: a batch is of one kind.
                 found.fill(None);
@@ -184,18 +204,22 @@ impl State {
     }
 
     fn shrink(&mut self) {
-        if self.run.is_none() || disk_bytes(&self.store.path) <= self.max_bytes {
+        let Some(run) = self.run.filter(|_| self.writable) else { return };
+        if disk_bytes(&self.store.path) <= self.max_bytes {
             return;
         }
-        match self.store.shrink(self.max_bytes) {
-            Ok(evicted) => self.report.evicted += evicted,
+        match self.store.shrink(self.max_bytes, run) {
+            Ok(evicted) => {
+                self.report.evicted += evicted.records;
+                self.homeless += evicted.in_use;
+            }
             Err(fault) => self.note_unwritten(&fault),
         }
     }
 
     /// After a refused write the run reads on, and writes no more.
     fn note_unwritten(&mut self, fault: &Fault) {
-        if matches!(fault, Fault::Refused(_)) {
+        if matches!(fault, Fault::Refused { .. } | Fault::Foreign(_)) {
             self.writable = false;
             self.waiting.clear();
         }
@@ -206,9 +230,14 @@ impl State {
         let path = self.store.path.display();
         let sentence = match fault {
             Fault::Busy => format!("embedding cache {path}: {fault}; texts were embedded anew meanwhile"),
-            Fault::Refused(_) => format!(
-                "embedding cache {path}: {fault}; texts are embedded anew (is the disk full, may the folder be written?)"
-            ),
+            Fault::Refused { hint, .. } => {
+                format!("embedding cache {path}: {fault}; texts are embedded anew ({hint})")
+            }
+            Fault::Foreign(what) => {
+                self.usable = false;
+                self.foreign = Some(what.clone());
+                format!("embedding cache {path}: {fault} and is left alone; texts are embedded anew")
+            }
             Fault::Damaged(_) => {
                 self.run = None;
                 self.used.clear();
@@ -228,12 +257,14 @@ impl State {
     fn report(&self) -> CacheReport {
         let mut report = self.report.clone();
         report.bytes = disk_bytes(&self.store.path);
-        if self.refused > 0 {
+        if self.homeless > 0 {
             report.troubles.push(format!(
-                "embedding cache {}: {} texts found no room in its {} bytes and will be embedded again; allow it more",
+                "embedding cache {}: {} of this run's texts found no room in its {} MiB and will be embedded again; \
+                 [cache] max_mib = {} would hold them",
                 self.store.path.display(),
-                self.refused,
-                self.max_bytes
+                self.homeless,
+                self.max_bytes >> 20,
+                evict::limit_mib(self.touched_bytes)
             ));
         }
         report

@@ -15,10 +15,12 @@ use std::time::Duration;
 
 use redb::{
     Builder, Database, DatabaseError, Durability, ReadOnlyDatabase, ReadableDatabase, ReadableTable,
-    ReadableTableMetadata, TableDefinition, WriteTransaction,
+    ReadableTableMetadata, TableDefinition, TableHandle, WriteTransaction,
 };
 
-use super::file::{Fault, beside, lock, private, remove};
+use super::file::{Access, Fault, beside, lock, private, remove};
+use super::overlay::Overlay;
+use super::place::{Content, content, is_read_only, resolve};
 use super::record::Address;
 
 /// Address -> (sequence number of the record, run that used it last, bytes of the record).
@@ -28,28 +30,58 @@ pub(super) const RECORDS: TableDefinition<'_, u64, &[u8]> = TableDefinition::new
 /// How many runs have begun: the clock of recency, which no wrong system time turns back.
 pub(super) const RUNS: TableDefinition<'_, (), u32> = TableDefinition::new("runs 1");
 
-/// How long a session waits for another run's: longer than shrinking a store of a gigabyte takes.
-pub(super) const PATIENCE: Duration = Duration::from_secs(30);
-/// And after waiting in vain once: a stopped process must not cost the run that much per batch.
+/// How long a run waits in vain for another process to let go, all in all: about what shrinking a
+/// store of half a gigabyte takes. Waits that are rewarded do not count.
+pub(super) const PATIENCE: Duration = Duration::from_secs(10);
+/// And once that is used up: a stopped process must cost no batch more than this.
 const PATIENCE_LOST: Duration = Duration::from_millis(50);
+/// After so long a run says that it is waiting, and for what.
+const SILENCE: Duration = Duration::from_secs(2);
 /// Memory for pages; redb's own choice of 1 GiB is a lot beside an encoder.
 const PAGE_MEMORY_BYTES: usize = 64 << 20;
 
 /// The store in one file.
 pub(super) struct Store {
     pub(super) path: PathBuf,
+    pub(super) access: Access,
+    /// What is left of it.
     pub(super) patience: Duration,
-    waited_in_vain: bool,
+    /// Whether somebody was told that the run waits.
+    said: bool,
+    /// Whether the path that was given is a link.
+    is_link: bool,
 }
 
 impl Store {
-    pub(super) fn new(path: PathBuf) -> Store {
-        Store { path, patience: PATIENCE, waited_in_vain: false }
+    /// The store at `path`, or where a link there leads.
+    pub(super) fn new(path: &Path) -> Store {
+        let target = resolve(path);
+        let is_read_only = matches!(content(&target), Ok(Content::Store)) && is_read_only(&target);
+        Store {
+            access: if is_read_only { Access::Read } else { Access::Write },
+            is_link: target != path,
+            path: target,
+            patience: PATIENCE,
+            said: false,
+        }
     }
 
-    /// Waits as long as at first again, even after waiting in vain.
-    pub(super) fn hope(&mut self) {
-        self.waited_in_vain = false;
+    /// What should not be passed over in silence though the run has a cache; `None` for the usual.
+    pub(super) fn remark(&self) -> Option<String> {
+        let path = self.path.display();
+        match content(&self.path) {
+            Ok(Content::Empty) => {
+                Some(format!("{path} was an empty file; a new cache was begun in its place"))
+            }
+            Ok(Content::Nothing) if self.is_link => {
+                Some(format!("{path}, where a link leads, was not there; a new cache was begun"))
+            }
+            Ok(Content::Store) if self.access == Access::Read => Some(format!(
+                "{path} may only be read: what it holds is used, and nothing new is kept (may this user write the \
+                 file and its folder?)"
+            )),
+            _ => None,
+        }
     }
 
     /// Checks the whole file, counts one run more and returns its number.
@@ -60,17 +92,18 @@ impl Store {
     /// run's hands and written again have good checksums; their keys are looked at for that.
     pub(super) fn begin(&mut self) -> Result<u32, Fault> {
         if let Some(folder) = self.path.parent() {
+            if self.is_link && !folder.exists() {
+                let what = format!("a link leads there, and there is no folder {}", folder.display());
+                return Err(Fault::Refused { what, hint: "is a disk missing?" });
+            }
             fs::create_dir_all(folder)?;
+        }
+        if self.access == Access::Read {
+            return self.session(look_through);
         }
         self.session(|path| {
             remove(&beside(path, "new"))?;
-            change(path, true, |txn| {
-                check_index(txn)?;
-                let mut runs = txn.open_table(RUNS)?;
-                let run = runs.get(())?.map_or(0, |count| count.value()).saturating_add(1);
-                runs.insert((), run)?;
-                Ok(run)
-            })
+            change(path, true, count_run)
         })
     }
 
@@ -82,7 +115,7 @@ impl Store {
         mut accept: impl FnMut(usize, u32, &[u8]) -> bool,
     ) -> Result<(), Fault> {
         self.session(|path| {
-            if !path.exists() {
+            if is_missing(path)? {
                 return Ok(());
             }
             let db = open_to_read(path)?;
@@ -151,7 +184,8 @@ impl Store {
     }
 
     /// Does `work` while nobody else is at the file. A damaged file is moved aside in the same
-    /// session: the fault says so, and the next session begins a new one.
+    /// session: the fault says so, and the next session begins a new one. Nothing is ever done to a
+    /// file that is no store.
     ///
     /// redb may panic on a damaged file. The panic ends here, though the hook has printed it: a
     /// hook is the whole process's, and cannot be exchanged while other threads work.
@@ -159,19 +193,82 @@ impl Store {
         &mut self,
         work: impl FnOnce(&Path) -> Result<T, redb::Error>,
     ) -> Result<T, Fault> {
-        let patience = if self.waited_in_vain { PATIENCE_LOST } else { self.patience };
-        let held = lock(&self.path, patience);
-        self.waited_in_vain = matches!(held, Err(Fault::Busy));
-        let _held = held?;
+        let _held = self.lock()?;
+        if let Content::Foreign(what) = content(&self.path)? {
+            return Err(Fault::Foreign(what.to_owned()));
+        }
         let outcome = match catch_unwind(AssertUnwindSafe(|| work(&self.path))) {
             Ok(outcome) => outcome.map_err(Fault::from),
             Err(_) => Err(Fault::Damaged("the store panicked".to_owned())),
         };
-        if matches!(outcome, Err(Fault::Damaged(_))) {
-            // Not deleted: a path set by mistake may name a file that was never ours.
-            fs::rename(&self.path, beside(&self.path, "damaged"))?;
+        match outcome {
+            Err(Fault::Damaged(reason)) if self.access == Access::Read => {
+                let what = format!("it is damaged ({reason}) and may only be read");
+                Err(Fault::Refused { what, hint: "let a run that may write it replace it" })
+            }
+            Err(Fault::Damaged(reason)) => {
+                // Not deleted: whoever damaged it may want to know how.
+                fs::rename(&self.path, beside(&self.path, "damaged"))?;
+                Err(Fault::Damaged(reason))
+            }
+            outcome => outcome,
         }
-        outcome
+    }
+
+    fn lock(&mut self) -> Result<Option<fs::File>, Fault> {
+        let patience = self.patience.max(PATIENCE_LOST);
+        let (path, said) = (&self.path, &mut self.said);
+        let held = lock(path, self.access, patience, |waited| {
+            if waited > SILENCE && !*said {
+                *said = true;
+                tracing::warn!(
+                    "embedding cache {} is in use by another process; after {} s of waiting the run goes on \
+                     without it",
+                    path.display(),
+                    patience.as_secs()
+                );
+            }
+        });
+        if matches!(held, Err(Fault::Busy)) {
+            self.patience = self.patience.saturating_sub(patience);
+        }
+        held
+    }
+}
+
+/// Nothing, or a file of no bytes.
+fn is_missing(path: &Path) -> Result<bool, redb::Error> {
+    let content = content(path).map_err(redb::Error::Io)?;
+    Ok(matches!(content, Content::Nothing | Content::Empty))
+}
+
+/// Goes through a whole store as `Store::begin` does, and leaves it as it is; the number of the run
+/// that would have begun.
+fn look_through(path: &Path) -> Result<u32, redb::Error> {
+    let overlay = Overlay::open(path).map_err(redb::Error::Io)?;
+    let db = builder().set_check_integrity_on_open(true).create_with_backend(overlay)?;
+    let txn = db.begin_write()?;
+    let run = count_run(&txn)?;
+    txn.abort()?;
+    Ok(run)
+}
+
+/// Looks at the tables, counts one run more and returns its number.
+fn count_run(txn: &WriteTransaction) -> Result<u32, redb::Error> {
+    check_tables(txn)?;
+    check_index(txn)?;
+    let mut runs = txn.open_table(RUNS)?;
+    let run = runs.get(())?.map_or(0, |count| count.value()).saturating_add(1);
+    runs.insert((), run)?;
+    Ok(run)
+}
+
+/// A store without our tables is another program's: opening them would put them there.
+fn check_tables(txn: &WriteTransaction) -> Result<(), redb::Error> {
+    let names: Vec<String> = txn.list_tables()?.map(|table| table.name().to_owned()).collect();
+    match [INDEX.name(), RECORDS.name(), RUNS.name()].iter().find(|own| !names.iter().any(|n| n == *own)) {
+        Some(lacking) => Err(redb::Error::TableDoesNotExist((*lacking).to_owned())),
+        None => Ok(()),
     }
 }
 
@@ -228,7 +325,7 @@ fn change<T>(
     check: bool,
     work: impl FnOnce(&WriteTransaction) -> Result<T, redb::Error>,
 ) -> Result<T, redb::Error> {
-    if !path.exists() {
+    if is_missing(path)? {
         // Under another name first: a half-made store would pass for a damaged one.
         let new = beside(path, "new");
         create(&new)?.close()?;

@@ -103,6 +103,14 @@ unsafe impl Lanes for Avx2 {
         }
     }
     #[inline(always)]
+    unsafe fn above(a: Floats, b: Floats) -> u16 {
+        unsafe {
+            let low = _mm256_movemask_ps(_mm256_cmp_ps::<_CMP_GT_OQ>(a[0], b[0]));
+            let high = _mm256_movemask_ps(_mm256_cmp_ps::<_CMP_GT_OQ>(a[1], b[1]));
+            (low | high << 8) as u16
+        }
+    }
+    #[inline(always)]
     unsafe fn no_ints() -> Ints {
         unsafe { [_mm256_setzero_si256(); 2] }
     }

@@ -90,6 +90,10 @@ unsafe impl<const VNNI: bool> Lanes for Avx512<VNNI> {
         }
     }
     #[inline(always)]
+    unsafe fn above(a: __m512, b: __m512) -> u16 {
+        unsafe { _mm512_cmp_ps_mask::<_CMP_GT_OQ>(a, b) }
+    }
+    #[inline(always)]
     unsafe fn no_ints() -> __m512i {
         unsafe { _mm512_setzero_si512() }
     }

@@ -4,6 +4,7 @@ use super::attention::{Attention, attention};
 use super::lanes::Portable;
 use super::product::{Product, product};
 use super::rows;
+use super::scores;
 
 /// An instruction set there are kernels for. All of them give the same bits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -99,6 +100,9 @@ pub struct Kernels {
     normalise: unsafe fn(&mut [f32], &[f32], &[f32], f32),
     quantise: unsafe fn(&[f32], usize, usize, f32, &mut [i16], &mut [f32]),
     mean: unsafe fn(&[f32], &mut [f32]),
+    above: unsafe fn(&[f32], f32, &mut [u16]),
+    two_greatest: unsafe fn(&[f32]) -> (f32, f32),
+    squared_distance: unsafe fn(&[f32], &[f32]) -> f64,
 }
 
 impl Kernels {
@@ -147,6 +151,26 @@ impl Kernels {
         // SAFETY: as above.
         unsafe { (self.mean)(x, mean) }
     }
+
+    /// See `scores::above`.
+    pub fn above(&self, scores: &[f32], bar: f32, marks: &mut [u16]) {
+        assert!(scores.len() == 16 * marks.len(), "16 scores for each mark");
+        // SAFETY: as above.
+        unsafe { (self.above)(scores, bar, marks) }
+    }
+
+    /// See `scores::two_greatest`.
+    pub fn two_greatest(&self, scores: &[f32]) -> (f32, f32) {
+        assert!(scores.len().is_multiple_of(16), "scores come by 16");
+        // SAFETY: as above.
+        unsafe { (self.two_greatest)(scores) }
+    }
+
+    /// See `scores::squared_distance`.
+    pub fn squared_distance(&self, a: &[f32], b: &[f32]) -> f64 {
+        // SAFETY: the machine has the instructions; plain Rust otherwise.
+        unsafe { (self.squared_distance)(a, b) }
+    }
 }
 
 /// A module with all kernels for one instruction set: rows and panels of a product's tile,
@@ -156,8 +180,16 @@ macro_rules! kernels {
         mod $name {
             use super::*;
 
-            pub static KERNELS: Kernels =
-                Kernels { product: multiply, attention: attend, normalise, quantise, mean };
+            pub static KERNELS: Kernels = Kernels {
+                product: multiply,
+                attention: attend,
+                normalise,
+                quantise,
+                mean,
+                above,
+                two_greatest,
+                squared_distance,
+            };
 
             $(#[target_feature(enable = $feature)])*
             unsafe fn multiply(p: &mut Product<'_>) {
@@ -184,6 +216,21 @@ macro_rules! kernels {
             $(#[target_feature(enable = $feature)])*
             unsafe fn mean(x: &[f32], mean: &mut [f32]) {
                 unsafe { rows::mean::<$lanes>(x, mean) }
+            }
+
+            $(#[target_feature(enable = $feature)])*
+            unsafe fn above(x: &[f32], bar: f32, marks: &mut [u16]) {
+                unsafe { scores::above::<$lanes>(x, bar, marks) }
+            }
+
+            $(#[target_feature(enable = $feature)])*
+            unsafe fn two_greatest(x: &[f32]) -> (f32, f32) {
+                unsafe { scores::two_greatest::<$lanes>(x) }
+            }
+
+            $(#[target_feature(enable = $feature)])*
+            unsafe fn squared_distance(a: &[f32], b: &[f32]) -> f64 {
+                scores::squared_distance(a, b)
             }
         }
     };

@@ -50,6 +50,8 @@ pub unsafe trait Lanes: Copy {
     unsafe fn sum(a: Self::Floats) -> f32;
     /// Largest of the 16.
     unsafe fn largest(a: Self::Floats) -> f32;
+    /// Bit `i`: whether `a[i] > b[i]`.
+    unsafe fn above(a: Self::Floats, b: Self::Floats) -> u16;
 
     /// Sixteen zeros.
     unsafe fn no_ints() -> Self::Ints;
@@ -159,6 +161,10 @@ unsafe impl Lanes for Portable {
     #[inline(always)]
     unsafe fn largest(a: [f32; LANES]) -> f32 {
         fold(a, |x, y| if x > y { x } else { y })
+    }
+    #[inline(always)]
+    unsafe fn above(a: [f32; LANES], b: [f32; LANES]) -> u16 {
+        (0..LANES).fold(0, |bits, i| bits | u16::from(a[i] > b[i]) << i)
     }
     #[inline(always)]
     unsafe fn no_ints() -> [i32; LANES] {

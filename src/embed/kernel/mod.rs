@@ -16,6 +16,7 @@ mod math;
 mod neon;
 mod product;
 mod rows;
+mod scores;
 #[cfg(test)]
 mod tests;
 

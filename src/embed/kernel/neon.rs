@@ -96,6 +96,14 @@ unsafe impl Lanes for Neon {
         unsafe { vmaxvq_f32(vmaxq_f32(vmaxq_f32(a[0], a[2]), vmaxq_f32(a[1], a[3]))) }
     }
     #[inline(always)]
+    unsafe fn above(a: Floats, b: Floats) -> u16 {
+        unsafe {
+            let lanes = vld1q_u32([1, 2, 4, 8].as_ptr());
+            let bits = four!(i => vaddvq_u32(vandq_u32(vcgtq_f32(a[i], b[i]), lanes)));
+            (bits[0] | bits[1] << 4 | bits[2] << 8 | bits[3] << 12) as u16
+        }
+    }
+    #[inline(always)]
     unsafe fn no_ints() -> Ints {
         unsafe { [vdupq_n_s32(0); 4] }
     }

@@ -88,6 +88,14 @@ impl Panels {
         self.range
     }
 
+    /// A range that no matrix of this depth goes below, whatever its weights.
+    pub fn least_range(depth: usize) -> f32 {
+        (i64::from(i32::MAX) / (depth.max(1) as i64 * WEIGHT_RANGE as i64)).min(i64::from(i16::MAX)) as f32
+    }
+
+    /// How far a weight may be from the integer that stands for it, in shares of a column's largest weight.
+    pub const LOSS: f32 = 0.51 / WEIGHT_RANGE;
+
     /// Lowers the range, to share rounded activations with another matrix.
     pub fn narrow(&mut self, range: f32) {
         self.range = self.range.min(range);

@@ -190,3 +190,84 @@ fn exponential_and_gelu_are_as_near_as_they_say() {
 fn exact_gelu(x: f64) -> f64 {
     x / 2.0 * (1.0 + statrs::function::erf::erf(x / std::f64::consts::SQRT_2))
 }
+
+#[test]
+fn scores_are_marked_and_the_two_greatest_found() {
+    let mut rng = Xoshiro256PlusPlus::seed_from_u64(5);
+    for case in 0..40 {
+        let mut scores = random(&mut rng, LANES * (1 + case % 7), 1.0);
+        match case % 3 {
+            0 => scores[3] = f32::NEG_INFINITY,
+            1 => scores[0] = scores[LANES - 1],
+            _ => scores.fill(0.25),
+        }
+        let bar = scores[case % LANES];
+        let marks = same_everywhere(|kernels| {
+            let mut marks = vec![0u16; scores.len() / LANES];
+            kernels.above(&scores, bar, &mut marks);
+            marks.into_iter().map(f32::from).collect()
+        });
+        for (i, score) in scores.iter().enumerate() {
+            assert_eq!((marks[i / LANES] as u16) >> (i % LANES) & 1 == 1, *score > bar, "{i}: {score} {bar}");
+        }
+        let two = same_everywhere(|kernels| {
+            let (first, second) = kernels.two_greatest(&scores);
+            vec![first, second]
+        });
+        scores.sort_by(|a, b| b.total_cmp(a));
+        assert_eq!(two, scores[..2]);
+    }
+    let none = same_everywhere(|kernels| vec![kernels.two_greatest(&[]).0, kernels.two_greatest(&[]).1]);
+    assert_eq!(none, [f32::NEG_INFINITY; 2]);
+}
+
+#[test]
+fn distances_have_the_same_bits_everywhere() {
+    let mut rng = Xoshiro256PlusPlus::seed_from_u64(6);
+    for length in [0, 1, 7, 8, 50, 384] {
+        let (a, b) = (random(&mut rng, length, 1.0), random(&mut rng, length, 1.0));
+        let plainly: f64 = a.iter().zip(&b).map(|(x, y)| (f64::from(*x) - f64::from(*y)).powi(2)).sum();
+        let expected = Instructions::Portable.kernels().unwrap().squared_distance(&a, &b);
+        assert!((expected - plainly).abs() <= 1e-12 * plainly);
+        for kernels in Instructions::ALL.into_iter().filter_map(Instructions::kernels) {
+            assert_eq!(kernels.squared_distance(&a, &b).to_bits(), expected.to_bits());
+            assert_eq!(kernels.squared_distance(&a, &a), 0.0);
+        }
+    }
+}
+
+#[test]
+fn integers_lose_no_more_than_they_say() {
+    let mut rng = Xoshiro256PlusPlus::seed_from_u64(7);
+    for depth in [16, 96, 384] {
+        let weights = random(&mut rng, 16 * depth, 1.0);
+        let panels = Panels::pack(&weights, depth, 0, depth);
+        assert!(Panels::least_range(depth) <= panels.range());
+        // One input at a time is one weight.
+        for place in [0, depth - 1] {
+            let mut x = vec![0.0; depth];
+            x[place] = 1.0;
+            let found = same_everywhere(|kernels| {
+                let (mut left, mut scales) = (vec![0; depth], vec![0.0]);
+                kernels.quantise(&x, depth, depth, Panels::least_range(depth), &mut left, &mut scales);
+                let (right, out) = (&panels, &mut [0.0; 16]);
+                let (bias, finish) = (None, Finish::Store);
+                kernels.product(Product {
+                    left: &left,
+                    left_scales: &scales,
+                    right,
+                    bias,
+                    finish,
+                    out,
+                    stride: 16,
+                });
+                out.to_vec()
+            });
+            for (column, found) in found.iter().enumerate() {
+                let weights = &weights[column * depth..][..depth];
+                let largest = weights.iter().fold(0.0f32, |top, weight| top.max(weight.abs()));
+                assert!((found - weights[place]).abs() <= Panels::LOSS * largest, "{found}");
+            }
+        }
+    }
+}

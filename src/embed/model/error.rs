@@ -55,6 +55,17 @@ pub enum ModelError {
         /// What is missing, and what to do.
         reason: String,
     },
+    /// The files are not the ones whose hashes were recorded with them.
+    #[error(
+        "{place}: not the model that was recorded: {files}; `undertone model verify {place}` lists every file; get the \
+         model again, or, where the change is meant, record it (sha256sum into SHA256SUMS)"
+    )]
+    Altered {
+        /// The model as it was named.
+        place: String,
+        /// Which files, and what happened to them.
+        files: String,
+    },
     /// The files are not the ones that were asked for.
     #[error("{file}: sha256 {found}, but {expected} was {by}")]
     NotPinned {

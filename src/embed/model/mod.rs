@@ -63,8 +63,21 @@ impl Model {
         Model::load_with(source, &Hub::from_env())
     }
 
-    /// Reads the files of `source`, with a hub of the caller's choice.
+    /// Reads the files of `source`, with a hub of the caller's choice. Files that are not those
+    /// recorded with the model (`SHA256SUMS` of a folder, the hub's hashes) are an error.
     pub fn load_with(source: &ModelSource, hub: &Hub) -> Result<Model, ModelError> {
+        let model = Model::load_unchecked(source, hub)?;
+        match source {
+            // What is in the binary cannot change under it; `verify` looks all the same.
+            ModelSource::Bundled => {}
+            ModelSource::Folder(folder) => model.check_record(&folder.display().to_string())?,
+            ModelSource::Hub(id) => model.check_record(&id.to_string())?,
+        }
+        Ok(model)
+    }
+
+    /// The same without a look at the recorded hashes: for who is going to compare them himself.
+    pub fn load_unchecked(source: &ModelSource, hub: &Hub) -> Result<Model, ModelError> {
         match source {
             ModelSource::Bundled => bundled::load(),
             ModelSource::Folder(folder) => files::load(folder),
@@ -72,7 +85,7 @@ impl Model {
         }
     }
 
-    /// Reads a model of the hub from its folder in the cache.
+    /// Reads a model of the hub from its folder in the cache, unchecked.
     pub fn load_snapshot(id: &HubId, snapshot: &Snapshot) -> Result<Model, ModelError> {
         let mut model = files::load(&snapshot.folder)?;
         model.name.clone_from(&id.id);

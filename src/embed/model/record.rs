@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use sha2::{Digest, Sha256};
 
-use super::{Model, files};
+use super::{Model, ModelError, files};
 
 /// The file of recorded hashes, as `sha256sum` writes it.
 pub(super) const SUMS: &str = "SHA256SUMS";
@@ -23,7 +23,9 @@ impl Record {
         let line = |line: &str| {
             let (hash, name) = line.split_once(' ')?;
             // `sha256sum -b` marks the name with a star.
-            Some((name.trim_start_matches([' ', '*']).to_owned(), hash.to_ascii_lowercase()))
+            let name = name.trim_start_matches([' ', '*']);
+            // As `find` and `./*` write them.
+            Some((name.trim_start_matches("./").to_owned(), hash.to_ascii_lowercase()))
         };
         Record { sums: text.lines().filter_map(line).collect(), whole: true }
     }
@@ -59,6 +61,17 @@ pub enum Verdict {
 }
 
 impl Verdict {
+    /// In words, as they follow a file's name.
+    fn words(self) -> &'static str {
+        match self {
+            Verdict::AsRecorded => "is as recorded",
+            Verdict::Differs => "is another file",
+            Verdict::Missing => "is missing",
+            Verdict::Added => "was added",
+            Verdict::NoRecord => "is in no record",
+        }
+    }
+
     /// Whether the model is no longer the one recorded.
     pub fn is_bad(self) -> bool {
         !matches!(self, Verdict::AsRecorded | Verdict::NoRecord)
@@ -96,6 +109,24 @@ impl Model {
             .collect();
         checks.extend(gone);
         checks
+    }
+
+    /// An error where a file is not the recorded one; `place` is how the user names the model.
+    /// Without a record there is nothing to compare and nothing is hashed.
+    pub(super) fn check_record(&self, place: &str) -> Result<(), ModelError> {
+        if self.record.as_ref().is_none_or(|record| !record.whole && record.sums.is_empty()) {
+            return Ok(());
+        }
+        let checks = self.verify();
+        let bad: Vec<String> = checks
+            .iter()
+            .filter(|check| check.verdict.is_bad())
+            .map(|check| format!("{} {}", check.file, check.verdict.words()))
+            .collect();
+        match bad.is_empty() {
+            true => Ok(()),
+            false => Err(ModelError::Altered { place: place.to_owned(), files: bad.join(", ") }),
+        }
     }
 
     fn check(&self, file: String, bytes: &[u8]) -> FileCheck {

@@ -20,7 +20,8 @@ use crate::signal::length::median;
 
 /// Everything but the transcripts.
 pub fn assemble(facts: &Facts<'_>, survey: &Survey) -> Report {
-    let names: BTreeMap<u32, String> = facts.themes.themes.iter().map(|t| (t.id, t.name.clone())).collect();
+    let names: BTreeMap<u32, String> = shown(facts).map(|t| (t.id, t.name.clone())).collect();
+    let effects = shown_effects(facts);
     let meanings: BTreeMap<String, String> = facts
         .outcomes
         .retention
@@ -28,7 +29,7 @@ pub fn assemble(facts: &Facts<'_>, survey: &Survey) -> Report {
         .flat_map(|table| table.points.iter().map(|point| (point.name.clone(), point.meaning.clone())))
         .collect();
     let input = RetentionInput {
-        effects: &facts.outcomes.effects,
+        effects: &effects,
         meanings: &meanings,
         names: &names,
         window_days: facts.plan.outcomes.window_days,
@@ -42,18 +43,38 @@ pub fn assemble(facts: &Facts<'_>, survey: &Survey) -> Report {
         quality: quality::facts(facts, survey),
         findings: rank(findings),
         cannot_tell: undecided(&input),
-        themes: facts.themes.themes.iter().map(|theme| theme_facts(facts, survey, theme)).collect(),
+        themes: shown(facts).map(|theme| theme_facts(facts, survey, theme)).collect(),
         map: facts.map.clone(),
+        theme_news: super::news::sentences(facts.themes),
         signals: SignalKind::ALL.into_iter().map(|kind| signal_facts(survey, kind)).collect(),
         retention: facts.outcomes.retention.clone().map(|table| RetentionFacts {
             table,
-            effects: facts.outcomes.effects.clone(),
+            effects: effects.clone(),
             suppressed: facts.outcomes.suppressed,
             source: facts.outcomes.source.clone(),
         }),
         conversations: BTreeMap::new(),
         methods: methods(facts),
+        curve: Vec::new(),
     }
+}
+
+/// Themes that people did not hide.
+fn shown<'a>(facts: &Facts<'a>) -> impl Iterator<Item = &'a ThemeEntry> + use<'a> {
+    facts.themes.themes.iter().filter(|theme| !theme.hidden)
+}
+
+/// Comparisons but those of hidden themes. They were made all the same: what is shown must not change the
+/// family that q values are corrected over.
+fn shown_effects(facts: &Facts<'_>) -> Vec<Effect> {
+    let hidden: BTreeSet<String> = facts
+        .themes
+        .themes
+        .iter()
+        .filter(|theme| theme.hidden)
+        .map(|theme| format!("theme:{}", theme.id))
+        .collect();
+    facts.outcomes.effects.iter().filter(|effect| !hidden.contains(&effect.exposure)).cloned().collect()
 }
 
 fn overview(facts: &Facts<'_>, survey: &Survey) -> Overview {
@@ -66,7 +87,7 @@ fn overview(facts: &Facts<'_>, survey: &Survey) -> Overview {
         user_turns: facts.encoded.user_turns,
         first_date: days.first().map(|day| day.0.to_string()),
         last_date: days.last().map(|day| day.0.to_string()),
-        themes: facts.themes.themes.len() as u64,
+        themes: shown(facts).count() as u64,
         unassigned: facts.themes.noise + facts.themes.silent,
         good,
         mixed,
@@ -94,8 +115,9 @@ fn counts(id: u32, name: &str, tally: &Tally) -> ThemeCounts {
 }
 
 fn theme_counts(facts: &Facts<'_>, survey: &Survey) -> Vec<ThemeCounts> {
-    let themes = facts.themes.themes.iter();
-    themes.filter_map(|theme| Some(counts(theme.id, &theme.name, survey.themes.get(&theme.id)?))).collect()
+    shown(facts)
+        .filter_map(|theme| Some(counts(theme.id, &theme.name, survey.themes.get(&theme.id)?)))
+        .collect()
 }
 
 fn all_counts(survey: &Survey) -> ThemeCounts {

@@ -1,6 +1,7 @@
 //! Stage `report`: findings with their evidence, and the pages that say them.
 
 mod assemble;
+mod news;
 mod pages;
 mod quality;
 mod survey;
@@ -15,7 +16,7 @@ use crate::engine::Engine;
 use crate::outcome::join::register_local_date;
 use crate::progress::Progress;
 use crate::report::{self, Report};
-use crate::run::{RunDraft, write_file, write_json};
+use crate::run::{RunDraft, read_json, write_file, write_json};
 use crate::theme::map::Map;
 
 /// What earlier stages handed on.
@@ -52,6 +53,7 @@ pub fn run(
     let survey = survey::survey(engine, facts.plan.zone)?;
     progress.advance(1);
     let mut report = assemble::assemble(facts, &survey);
+    report.curve = read_json(&draft.path("tune.json"))?;
     let wanted = assemble::choose_conversations(&mut report, &survey, facts.plan);
     report.conversations = pages::load(engine, &wanted, facts.plan)?;
     assemble::point_at_turns(&mut report);

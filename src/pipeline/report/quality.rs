@@ -144,6 +144,16 @@ fn texts(facts: &Facts<'_>, survey: &Survey) -> Vec<QualityFact> {
             "Very long user turns of which the encoder read the first 762 and the last 254 tokens.",
         ),
     ];
+    if !facts.themes.skipped.is_empty() {
+        let told: Vec<String> = facts
+            .themes
+            .skipped
+            .iter()
+            .map(|skipped| format!("{}: {}", skipped.theme, skipped.reason))
+            .collect();
+        let meaning = format!("Changes made by hand that do not hold any more. {}.", told.join("; "));
+        list.push(fact("Skipped changes of themes", told.len() as u64, None, Warning, &meaning));
+    }
     if facts.themes.noise > 0 {
         list.push(fact(
             "In no theme",

@@ -10,7 +10,9 @@ pub mod difference;
 pub mod interval;
 pub mod map;
 pub mod sparkline;
+pub mod sweep;
 pub mod tone;
+pub mod tuning;
 
 use super::text::escape_html;
 

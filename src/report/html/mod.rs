@@ -8,6 +8,7 @@ mod retention;
 mod signals;
 mod theme;
 mod themes;
+mod tuning;
 
 use minijinja::syntax::SyntaxConfig;
 use minijinja::value::Serde;
@@ -45,6 +46,7 @@ struct Page<'a> {
     retention: Value,
     quality: Vec<head::QualityRow<'a>>,
     methods: &'a [super::view::Method],
+    tuning: Option<tuning::Tuning>,
 }
 
 /// The whole page.
@@ -53,7 +55,7 @@ pub(super) fn page(report: &Report) -> Result<String, RenderError> {
     let homes = conversations::Homes::of(report);
     let page = Page {
         title: &report.title,
-        css: markup(CSS.to_string()),
+        css: markup(format!("{CSS}{}", super::chart::tuning::CSS)),
         js: markup(JS.to_string()),
         head: templates.fill("head.html", head::view(report))?,
         findings: templates.fill("findings.html", findings::view(report))?,
@@ -62,6 +64,7 @@ pub(super) fn page(report: &Report) -> Result<String, RenderError> {
         retention: templates.fill("retention.html", retention::view(report))?,
         quality: head::quality(report),
         methods: &report.methods,
+        tuning: tuning::view(report),
     };
     Ok(templates.fill("report.html", page)?.to_string())
 }

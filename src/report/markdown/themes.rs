@@ -12,8 +12,10 @@ pub(super) fn themes(text: &mut Text, report: &Report) {
         text.paragraph(
             "**No themes.** The conversations are too few or too unlike each other to form groups.",
         );
+        news(text, report);
         return;
     }
+    news(text, report);
     let columns = [
         "Theme",
         "Conversations:",
@@ -28,6 +30,12 @@ pub(super) fn themes(text: &mut Text, report: &Report) {
     text.table(&columns, report.themes.iter().map(theme_row));
     for theme in &report.themes {
         one_theme(text, report, theme);
+    }
+}
+
+fn news(text: &mut Text, report: &Report) {
+    for sentence in &report.theme_news {
+        text.paragraph(escape(sentence));
     }
 }
 

@@ -20,6 +20,30 @@ pub struct Advance {
     pub ids: Vec<ThemeId>,
 }
 
+impl Advance {
+    /// By cluster, the name its theme has from before; `None` for those born tonight.
+    pub fn kept_names(&self) -> Vec<Option<&str>> {
+        let kept = |id: &ThemeId| {
+            let theme = self.ledger.theme(*id)?;
+            (theme.first_seen != self.ledger.night).then_some(theme.name.as_str())
+        };
+        self.ids.iter().map(kept).collect()
+    }
+
+    /// Calls tonight's clusters: `names` holds, by cluster, a name and an automatic one. Themes from before
+    /// take the latter only. The names of those born must be unlike the ones from before.
+    pub fn call(&mut self, names: &[(&str, &str)]) {
+        for (id, (name, automatic)) in self.ids.iter().zip(names) {
+            let Ok(place) = self.ledger.themes.binary_search_by_key(id, |theme| theme.id) else { continue };
+            let theme = &mut self.ledger.themes[place];
+            (*automatic).clone_into(&mut theme.automatic_name);
+            if theme.first_seen == self.ledger.night {
+                (*name).clone_into(&mut theme.name);
+            }
+        }
+    }
+}
+
 /// Carries `last`, with each conversation's place last night, on through tonight.
 ///
 /// Neither the order of conversations nor the numbering of clusters changes the ledger or the

@@ -2,6 +2,7 @@
 //! and damage.
 
 mod damage;
+mod places;
 mod processes;
 
 use std::fs;
@@ -12,7 +13,7 @@ use rand::{Rng, SeedableRng};
 use rand_xoshiro::Xoshiro256Plus;
 use tempfile::TempDir;
 
-use super::file::{beside, lock};
+use super::file::{Access, beside, lock};
 use super::*;
 
 const SPACE: [u8; 32] = [7; 32];
@@ -58,7 +59,7 @@ fn open(path: &Path) -> Cache {
 }
 
 fn open_limited(path: &Path, max_bytes: u64) -> Cache {
-    Cache::open(CacheParams { path: path.to_owned(), max_bytes }, SPACE)
+    Cache::open(CacheParams { path: path.to_owned(), max_bytes }, SPACE).unwrap()
 }
 
 fn flush(cache: &Cache) {
@@ -121,7 +122,7 @@ fn spaces_do_not_see_each_other() {
     let folder = folder();
     let path = folder.path().join("cache.redb");
     filled(&path, 50);
-    let other = Cache::open(CacheParams { path: path.clone(), max_bytes: LARGE }, [8; 32]);
+    let other = Cache::open(CacheParams { path: path.clone(), max_bytes: LARGE }, [8; 32]).unwrap();
     assert!(other.get(&keys(0..50)).iter().all(Option::is_none));
     let mut shifted = texts(0..50);
     shifted.iter_mut().for_each(|(_, text)| text.tokens ^= 1);
@@ -194,9 +195,46 @@ fn a_run_larger_than_the_limit_says_so() {
     assert!(report.stored > 300 && report.bytes <= 500_000, "{report:?}");
     assert_eq!(report.troubles.len(), 1);
     assert!(report.troubles[0].contains("found no room"), "{report:?}");
+    assert!(report.troubles[0].contains("[cache] max_mib = 3 would hold them"), "{report:?}");
     let nothing = open_limited(&folder.path().join("nothing"), 0);
     nothing.put(&texts(0..10));
     assert_eq!(nothing.finish().stored, 0);
+}
+
+#[test]
+fn a_limit_smaller_than_a_night_is_reported_every_night() {
+    const LIMIT: u64 = 1 << 20;
+    let folder = folder();
+    let path = folder.path().join("cache.redb");
+    // What fits under the limit it recommends is kept whole, and nothing is said any more.
+    let night = |max_bytes: u64| {
+        let cache = open_limited(&path, max_bytes);
+        let hits = found(&cache, 0..1500);
+        let new: Vec<_> =
+            texts(0..1500).into_iter().filter(|(key, _)| cache.get(&[*key])[0].is_none()).collect();
+        cache.put(&new);
+        let report = cache.finish();
+        assert!(report.bytes <= max_bytes, "{report:?}");
+        (hits, report.troubles)
+    };
+    let said = |troubles: &[String]| {
+        let [sentence] = troubles else { panic!("{troubles:?}") };
+        let number = |from: &str| -> u64 {
+            let rest = sentence.split(from).nth(1).unwrap();
+            rest.chars().take_while(char::is_ascii_digit).collect::<String>().parse().unwrap()
+        };
+        (number("redb: "), number("max_mib = "))
+    };
+    let (hits, troubles) = night(LIMIT);
+    assert_eq!((hits, said(&troubles).0 > 300), (0, true));
+    for _ in 0..3 {
+        let (hits, troubles) = night(LIMIT);
+        let (homeless, _) = said(&troubles);
+        assert!((300..1200).contains(&hits) && homeless > 300, "{hits} found, {homeless} without room");
+    }
+    let (_, advised) = said(&night(LIMIT).1);
+    night(advised << 20);
+    assert_eq!(night(advised << 20), (1500, Vec::new()));
 }
 
 #[test]
@@ -232,13 +270,13 @@ fn a_file_held_by_another_run_makes_misses_and_one_sentence() {
     filled(&path, 20);
     let cache = open(&path);
     cache.state().store.patience = Duration::from_millis(20);
-    let held = lock(&path, Duration::ZERO).unwrap();
+    let held = lock(&path, Access::Write, Duration::ZERO, |_| {}).unwrap();
     assert_eq!(found(&cache, 0..20), 0);
     cache.put(&texts(20..40));
     flush(&cache);
     let report = cache.finish();
     assert_eq!((report.stored, report.troubles.len()), (0, 1));
-    assert!(report.troubles[0].contains("another run"), "{report:?}");
+    assert!(report.troubles[0].contains("another process"), "{report:?}");
     drop(held);
     assert_eq!(found(&cache, 0..40), 40, "what waited is not lost");
     let report = cache.finish();
@@ -250,8 +288,7 @@ fn a_folder_that_cannot_be_written_makes_misses_and_a_sentence() {
     let folder = folder();
     let file = folder.path().join("file");
     fs::write(&file, "in the way").unwrap();
-    fs::create_dir(folder.path().join("folder")).unwrap();
-    let mut paths = vec![file.join("cache.redb"), folder.path().join("folder")];
+    let mut paths = vec![file.join("cache.redb")];
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt;

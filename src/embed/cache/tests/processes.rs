@@ -116,3 +116,26 @@ fn killed_while_shrinking_nothing_is_wrong() {
         assert!(!beside(&path, "new").exists());
     }
 }
+
+/// A process that was stopped with the file in its hands costs one patience, spoken of, and no more.
+#[test]
+fn a_process_that_never_lets_go_is_waited_for_once() {
+    let folder = folder();
+    let path = folder.path().join("cache.redb");
+    filled(&path, 20);
+    let held = lock(&path, Access::Write, Duration::ZERO, |_| {}).unwrap();
+    let begun = Instant::now();
+    let cache = open(&path);
+    let waited = begun.elapsed();
+    assert!(waited >= store::PATIENCE && waited < store::PATIENCE * 2, "{waited:?}");
+    for round in 0..20 {
+        assert_eq!(found(&cache, 0..20), 0);
+        cache.put(&texts(100 + round..101 + round));
+    }
+    let report = cache.finish();
+    assert!(begun.elapsed() < store::PATIENCE * 2, "{:?}", begun.elapsed());
+    assert_eq!((report.hits, report.stored, report.troubles.len()), (0, 0, 1), "{report:?}");
+    assert!(report.troubles[0].contains("another process kept it locked"), "{report:?}");
+    drop(held);
+    assert_eq!(found(&cache, 0..20), 20, "asked again in passing");
+}

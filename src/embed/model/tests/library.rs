@@ -3,6 +3,7 @@
 use candle_core::{DType, Device, Tensor};
 use candle_nn::VarBuilder;
 use candle_transformers::models::{bert, xlm_roberta};
+use tokenizers::normalizers::{Lowercase, Sequence};
 use tokenizers::{Tokenizer, TruncationParams};
 
 use super::{edit, write};
@@ -40,18 +41,18 @@ fn by_candle(model: &Model, layout: &Layout, ids: &[u32]) -> Vec<Vec<f32>> {
     state.squeeze(0).unwrap().to_vec2().unwrap()
 }
 
-/// The model's own way to a text's ids: prefix and text joined, cut to the window.
-fn by_library(model: &Model, layout: &Layout, text: &str) -> Vec<u32> {
+/// sentence-transformers' way to a text's ids: prefix and text joined as they are, cut to the window.
+pub(super) fn by_library(model: &Model, layout: &Layout, text: &str) -> Vec<u32> {
     let mut tokenizer = Tokenizer::from_bytes(&model.tokenizer).unwrap();
     let truncation = TruncationParams { max_length: layout.window_tokens, ..TruncationParams::default() };
     tokenizer.with_truncation(Some(truncation)).unwrap();
     tokenizer.with_padding(None);
-    let joined = format!("{}{text}", layout.prefix);
-    let mut joined = joined.trim().to_owned();
     if layout.lower_case {
-        joined = joined.to_lowercase();
+        let own = tokenizer.get_normalizer().cloned();
+        let steps = std::iter::once(Lowercase.into()).chain(own).collect();
+        tokenizer.with_normalizer(Some(Sequence::new(steps))).unwrap();
     }
-    tokenizer.encode(joined, true).unwrap().get_ids().to_vec()
+    tokenizer.encode(format!("{}{text}", layout.prefix), true).unwrap().get_ids().to_vec()
 }
 
 fn close(found: &[f32], expected: &[f32]) {
@@ -65,12 +66,14 @@ fn mean(rows: &[Vec<f32>]) -> Vec<f32> {
     (0..rows[0].len()).map(|i| rows.iter().map(|row| row[i]).sum::<f32>() / rows.len() as f32).collect()
 }
 
-const TEXTS: [&str; 6] = [
+const TEXTS: [&str; 8] = [
     "please refund my invoice",
     "  The  refund, please! ",
     "",
     "x",
     "Überraschung: 日本 Refund\u{a0}42",
+    "def refund():\n    my\tinvoice\r\n\n  ",
+    "page\u{c}break, \u{b}line\u{85}break",
     "a text of a few more words than the others have, so that its positions go somewhat further",
 ];
 
@@ -221,6 +224,7 @@ fn half_precision_and_old_names_of_norms_are_read() {
 fn every_window_of_a_long_text_is_an_input_the_model_knows() {
     for small in [Small::e5(), Small::bge(), Small::roberta()] {
         let (_folder, model) = write(&small);
+        let bare = model.clone().with_prompt(Prompt::Text(String::new()));
         let model = model.with_prompt(Prompt::Text("query: ".into()));
         let layout = Layout::read(&model).unwrap();
         let tokenizer = TextTokenizer::load(&model, &layout).unwrap();
@@ -229,14 +233,15 @@ fn every_window_of_a_long_text_is_an_input_the_model_knows() {
         let tokens = tokenizer.tokenize(&text).unwrap();
         assert_eq!((tokens.windows.len(), tokens.shortened), (MAX_WINDOWS, true));
         assert_eq!(tokens.windows[0], by_library(&model, &layout, &text));
-        let alone = tokenizer.tokenize("").unwrap().windows.remove(0);
+        let bare = TextTokenizer::load(&bare, &Layout { prefix: String::new(), ..layout.clone() }).unwrap();
+        let alone = bare.tokenize("query:").unwrap().windows.remove(0);
         let prefix = &alone[..alone.len() - 1];
         for window in &tokens.windows {
             assert_eq!(window.len(), layout.window_tokens);
             assert!(window.starts_with(prefix), "{window:?} after {prefix:?}");
             assert_eq!(window.last(), alone.last());
         }
-        let finish = tokenizer.tokenize("finish").unwrap().windows.remove(0);
+        let finish = bare.tokenize(" finish").unwrap().windows.remove(0);
         assert!(tokens.windows[3].ends_with(&finish[finish.len() - 2..]), "the tail is read");
     }
 }
@@ -283,4 +288,41 @@ fn the_encoder_takes_any_of_them_on_either_path() {
         assert!(cosine > 0.9999, "{}: cosine {cosine}", small.model_type);
         assert_eq!(found.states.len(), (LAYERS + 1) * HIDDEN);
     }
+}
+
+/// What the encoder makes of one text.
+fn encoded(model: &Model, params: EncodeParams, text: &str) -> Vec<f32> {
+    Encoder::load(model, params).unwrap().encode(&[text]).unwrap().remove(0).vector
+}
+
+#[test]
+fn vectors_keep_their_own_length_where_the_model_has_no_normalize() {
+    let (_folder, model) = write(&Small { normalize: false, ..Small::minilm() });
+    let layout = Layout::read(&model).unwrap();
+    let net = Bert::load(&model, &layout).unwrap();
+    let tokenizer = TextTokenizer::load(&model, &layout).unwrap();
+    let length = |vector: &[f32]| vector.iter().map(|v| v * v).sum::<f32>().sqrt();
+    for text in ["my invoice", &"refund my invoice ".repeat(40)] {
+        let windows = tokenizer.tokenize(text).unwrap().windows;
+        let tokens: usize = windows.iter().map(Vec::len).sum();
+        // Every window counts by its tokens.
+        let mut expected = vec![0.0; HIDDEN];
+        for window in &windows {
+            let pooled = net.pooled(&[window]).unwrap().remove(0).vector;
+            let share = window.len() as f32 / tokens as f32;
+            expected.iter_mut().zip(&pooled).for_each(|(sum, value)| *sum += share * value);
+        }
+        let own = EncodeParams { backend: Backend::Candle, ..EncodeParams::default() };
+        close(&encoded(&model, own, text), &expected);
+        let (kernel, unit) = (EncodeParams::default(), EncodeParams { unit_length: true, ..own });
+        assert!((length(&encoded(&model, kernel, text)) / length(&expected) - 1.0).abs() < 1e-3);
+        assert!((length(&expected) - 1.0).abs() > 0.1, "a length that could be told from 1");
+        let scale = length(&expected);
+        expected.iter_mut().for_each(|v| *v /= scale);
+        close(&encoded(&model, unit, text), &expected);
+    }
+    // Where the model normalises, asking for it changes no bit.
+    let (_folder, model) = write(&Small::minilm());
+    let asked = EncodeParams { unit_length: true, ..EncodeParams::default() };
+    assert_eq!(encoded(&model, asked, "my invoice"), encoded(&model, EncodeParams::default(), "my invoice"));
 }

@@ -6,6 +6,7 @@ mod folders;
 mod hub;
 mod library;
 mod refusals;
+mod spaces;
 
 use std::path::Path;
 

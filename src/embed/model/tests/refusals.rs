@@ -5,11 +5,12 @@ use std::path::Path;
 use serde_json::Value;
 
 use super::{edit, write};
-use crate::embed::EmbedError;
 use crate::embed::bert::Bert;
-use crate::embed::model::{Layout, Prompt, files};
+use crate::embed::model::record::{Record, SUMS};
+use crate::embed::model::{Hub, Layout, Model, ModelSource, Prompt, files};
 use crate::embed::small::Small;
 use crate::embed::tokens::TextTokenizer;
+use crate::embed::{Backend, EmbedError, EncodeParams, Encoder};
 
 /// What a small model's folder says after a change; the error of reading it.
 fn refusal(small: &Small, change: impl FnOnce(&Path)) -> String {
@@ -211,4 +212,52 @@ fn tokenizers_without_special_tokens_are_refused() {
     assert_eq!(tokenizer.tokenize("").unwrap().windows, [vec![2]]);
     let long = tokenizer.tokenize(&"x ".repeat(60)).unwrap();
     assert_eq!(long.windows[0].len(), 48);
+}
+
+#[test]
+fn weights_that_are_no_numbers_are_refused_by_name() {
+    let name = "encoder.layer.1.output.dense.weight";
+    for (value, said) in [(f32::NAN, "NaN"), (f32::NEG_INFINITY, "-inf")] {
+        let (_folder, model) = write(&Small::bge());
+        let mut weights = model.weights.to_vec();
+        let at = {
+            let file = safetensors::SafeTensors::deserialize(&weights).unwrap();
+            let data = file.tensor(name).unwrap().data();
+            data.as_ptr() as usize - weights.as_ptr() as usize + 4 * 70
+        };
+        weights[at..at + 4].copy_from_slice(&value.to_le_bytes());
+        let broken = Model { weights: weights.into(), ..model };
+        for backend in [Backend::Kernel, Backend::Candle] {
+            let params = EncodeParams { backend, ..EncodeParams::default() };
+            let error = Encoder::load(&broken, params).err().expect("the model is refused").to_string();
+            let expected =
+                format!("model.safetensors: tensor `{name}` has the value {said} at place 70 of 2048:");
+            assert!(error.starts_with(&expected), "{error}");
+        }
+    }
+}
+
+#[test]
+fn files_other_than_the_recorded_ones_are_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    Small::bge().write(folder.path());
+    let source = ModelSource::Folder(folder.path().to_owned());
+    let record = Record::to_text(&Model::load(&source).unwrap().verify());
+    // As `sha256sum ./*` writes names.
+    std::fs::write(folder.path().join(SUMS), record.replace("  ", "  ./")).unwrap();
+    Model::load(&source).unwrap();
+    edit(folder.path(), "tokenizer.json", |tokenizer| tokenizer["version"] = "1.1".into());
+    std::fs::remove_file(folder.path().join("sentence_bert_config.json")).unwrap();
+    std::fs::write(folder.path().join("sentence_roberta_config.json"), "{}").unwrap();
+    let error = Model::load(&source).unwrap_err().to_string();
+    let place = folder.path().display();
+    assert!(
+        error.starts_with(&format!(
+            "{place}: not the model that was recorded: tokenizer.json is another file, \
+             sentence_roberta_config.json was added, sentence_bert_config.json is missing; \
+             `undertone model verify {place}` lists"
+        )),
+        "{error}"
+    );
+    Model::load_unchecked(&source, &Hub::from_env()).unwrap();
 }

@@ -3,6 +3,8 @@
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::LazyLock;
 
+use rayon::prelude::*;
+
 /// Requests per theme that words are counted in, the most central first: enough for stable
 /// counts, and a bound on memory however large a theme is.
 const COUNTED_REQUESTS: usize = 1_000;
@@ -15,7 +17,7 @@ const PAIR_SHARE: f64 = 0.6;
 
 /// Words that tell nothing: English in full, function words of eight other languages.
 static STOP_WORDS: LazyLock<HashSet<&str>> =
-    LazyLock::new(|| include_str!("stopwords.txt").split_whitespace().collect());
+    LazyLock::new(|| include_str!("words/stop.txt").split_whitespace().collect());
 
 /// A word or a pair of neighbouring words.
 #[derive(Debug, Clone, PartialEq)]
@@ -42,15 +44,16 @@ pub struct Terms {
 /// c-TF-IDF (Grootendorst 2022, equation 2): `tf * ln(1 + A / f)`, where `f` counts a term over all
 /// themes and `A` is the mean number of terms per theme. `tf` is the share of the theme's requests
 /// that hold the term, not of its words: one long request must not name a theme.
-pub fn terms(texts: &[&str], members: &[Vec<usize>]) -> Vec<Terms> {
-    let counts: Vec<HashMap<String, usize>> = members.iter().map(|rows| count(texts, rows)).collect();
+pub fn terms<R: AsRef<[usize]> + Sync>(texts: &[&str], members: &[R]) -> Vec<Terms> {
+    let counts: Vec<HashMap<String, usize>> =
+        members.par_iter().map(|rows| count(texts, rows.as_ref())).collect();
     let mut everywhere: HashMap<&str, usize> = HashMap::new();
     for (term, requests) in counts.iter().flatten() {
         *everywhere.entry(term).or_default() += requests;
     }
     let mean = everywhere.values().sum::<usize>() as f64 / members.len().max(1) as f64;
-    let weigh = |(counts, rows): (&HashMap<String, usize>, &Vec<usize>)| {
-        let requests = rows.len().min(COUNTED_REQUESTS);
+    let weigh = |(counts, rows): (&HashMap<String, usize>, &R)| {
+        let requests = rows.as_ref().len().min(COUNTED_REQUESTS);
         // A word of one request names that request, and may name a person; one of a few requests
         // out of hundreds is an instance of the theme, not the theme.
         let least = if requests >= 4 { (requests as f64 * LEAST_SHARE).ceil().max(2.0) as usize } else { 1 };
