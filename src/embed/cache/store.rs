@@ -92,7 +92,9 @@ impl Store {
     /// length, and the record's own checksum comes too late for that. Pages damaged under an earlier
     /// run's hands and written again have good checksums; their keys are looked at for that.
     pub(super) fn begin(&mut self) -> Result<u32, Fault> {
-        if let Some(folder) = self.path.parent() {
+        // A bare name is in the folder we are in.
+        let folder = self.path.parent().filter(|folder| !folder.as_os_str().is_empty());
+        if let Some(folder) = folder {
             if self.is_link && !folder.exists() {
                 let what = format!("a link leads there, and there is no folder {}", folder.display());
                 return Err(Fault::Refused { what, hint: "is a disk missing?" });
