@@ -233,7 +233,7 @@ fn what_was_known_before_is_adjusted_for() {
     assert!(effect.crude_difference.value.abs() < 0.05, "crude: {:?}", effect.crude_difference);
     let [history, conversations] = effect.adjusted.differences().expect("both sides");
     assert!((history.value + 0.2).abs() < 1e-9 && history.high < 0.0, "{history:?}");
-    assert_eq!(history, conversations, "one conversation each");
+    assert_eq!((history, history), (conversations, effect.difference), "one conversation each");
     assert_eq!(effect.adjusted.by_history.map(|adjusted| adjusted.strata), Some(2));
     assert_eq!(effect.verdict, Verdict::Worse);
 }
