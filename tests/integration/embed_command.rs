@@ -11,7 +11,7 @@ use datafusion::arrow::array::{Array, ArrayRef, AsArray, BinaryArray, Int64Array
 use datafusion::arrow::datatypes::{DataType, Field, Float32Type, Int64Type};
 use serde_json::Value;
 use tempfile::tempdir;
-use undertone::embed::{Embedder, EncodeParams, Encoder, Model, ModelSource, normalise};
+use undertone::embed::{Embedder, EncodeParams, Encoder, Model, ModelSource};
 use undertone::table::{TableWriter, batches, schema};
 
 use crate::common::{gzip, outcome, run_in, undertone, write};
@@ -56,7 +56,7 @@ fn vectors_have_unit_length_and_every_bit() {
     let found = values(&out);
     assert_eq!(found.len(), 3);
     for (line, found) in out.lines().zip(&found) {
-        let text = normalise(found["text"].as_str().unwrap());
+        let text = encoder.normal(found["text"].as_str().unwrap());
         let expected = &encoder.encode(&[&text]).unwrap()[0].vector;
         let norm: f32 = expected.iter().map(|v| v * v).sum();
         assert!((norm - 1.0).abs() < 1e-5);
