@@ -16,6 +16,7 @@ pub struct Rate {
 
 /// An estimate with a 95 % interval.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(Default))]
 pub struct Interval {
     /// Point estimate.
     pub value: f64,
@@ -54,7 +55,7 @@ impl Verdict {
 /// Two-sided 95 % point of the standard normal.
 pub const Z_95: f64 = 1.959_963_984_540_054;
 /// 80 % point of the standard normal: the power of `minimum_detectable_difference`.
-const Z_POWER_80: f64 = 0.841_621_233_572_914_3;
+pub(crate) const Z_POWER_80: f64 = 0.841_621_233_572_914_3;
 /// Below this expected cell count the normal approximation of the score test is not trusted
 /// (Cochran 1954, "Some methods for strengthening the common chi-squared tests", section 2).
 const SMALLEST_EXPECTED_CELL: f64 = 5.0;
@@ -85,22 +86,36 @@ pub fn wilson(count: u64, of: u64) -> Interval {
     if of == 0 {
         return Interval { value: 0.0, low: 0.0, high: 1.0 };
     }
-    let n = of as f64;
-    let rate = count as f64 / n;
+    let mut interval = wilson_of(count as f64 / of as f64, of as f64);
+    // At the ends the formula gives exactly 0 and 1; arithmetic does not.
+    if count == 0 {
+        interval.low = 0.0;
+    }
+    if count == of {
+        interval.high = 1.0;
+    }
+    interval
+}
+
+/// The interval of `wilson` for a rate among `n` users, who need not be whole.
+pub(crate) fn wilson_of(rate: f64, n: f64) -> Interval {
     let z2 = Z_95 * Z_95;
     let centre = (rate + z2 / (2.0 * n)) / (1.0 + z2 / n);
     let half = Z_95 / (1.0 + z2 / n) * (rate * (1.0 - rate) / n + z2 / (4.0 * n * n)).sqrt();
-    // At the ends the formula gives exactly 0 and 1; arithmetic does not.
-    let low = if count == 0 { 0.0 } else { (centre - half).max(0.0) };
-    let high = if count == of { 1.0 } else { (centre + half).min(1.0) };
-    Interval { value: rate, low, high }
+    Interval { value: rate, low: (centre - half).max(0.0), high: (centre + half).min(1.0) }
 }
 
 /// Difference of two rates, `a - b`, with Newcombe's hybrid score interval, -1..=1
 /// (Newcombe 1998b, "Interval estimation for the difference between independent proportions",
 /// method 10).
 pub fn newcombe_difference(a: &Rate, b: &Rate) -> Interval {
-    let (a, b) = (&a.interval, &b.interval);
+    difference_between(&a.interval, &b.interval)
+}
+
+/// Difference `a - b` whose interval recovers the variances from theirs (Zou & Donner 2008,
+/// "Construction of confidence limits about effect measures", section 2); Newcombe's where `a` and `b`
+/// are Wilson intervals.
+pub(crate) fn difference_between(a: &Interval, b: &Interval) -> Interval {
     let value = a.value - b.value;
     Interval {
         value,
@@ -147,15 +162,21 @@ pub fn score_test_p(a: &Rate, b: &Rate) -> f64 {
 /// probable than the one seen (Fisher 1935; Agresti 2013, section 3.5.1). An empty side contradicts
 /// nothing: 1.
 pub fn fisher_exact_p(a: &Rate, b: &Rate) -> f64 {
-    let (n_a, n_b, hits) = (a.of, b.of, a.count + b.count);
+    let (lowest, weights) = hypergeometric_weights(a.of, b.of, a.count + b.count);
+    share_no_more_probable(&weights, (a.count - lowest) as usize)
+}
+
+/// The hypergeometric distribution of how many of `hits` fall on the first of two groups of `n_a`
+/// and `n_b`: the smallest number possible, and from it on weights relative to the mode's, which is 1.
+/// They cannot overflow, and those that underflow do not count.
+pub(crate) fn hypergeometric_weights(n_a: u64, n_b: u64, hits: u64) -> (u64, Vec<f64>) {
     let lowest = hits.saturating_sub(n_b);
     let highest = hits.min(n_a);
-    // P(x + 1) / P(x) of the hypergeometric distribution.
+    // P(x + 1) / P(x).
     let step = |x: u64| {
         let rise = (n_a - x) as f64 * (hits - x) as f64;
         rise / ((x + 1) as f64 * (n_b + x + 1 - hits) as f64)
     };
-    // Weights relative to the mode cannot overflow; those that underflow do not count.
     let mode =
         (((n_a + 1) as f64 * (hits + 1) as f64 / (n_a + n_b + 2) as f64) as u64).clamp(lowest, highest);
     let mut weights = vec![1.0_f64; (highest - lowest + 1) as usize];
@@ -165,8 +186,13 @@ pub fn fisher_exact_p(a: &Rate, b: &Rate) -> f64 {
     for x in (lowest..mode).rev() {
         weights[(x - lowest) as usize] = weights[(x + 1 - lowest) as usize] / step(x);
     }
-    // Tables exactly as probable as the one seen must count in spite of rounding.
-    let bar = weights[(a.count - lowest) as usize] * (1.0 + 1e-7);
+    (lowest, weights)
+}
+
+/// Share of the whole weight on values no more probable than the one at `seen`, 0..=1.
+pub(crate) fn share_no_more_probable(weights: &[f64], seen: usize) -> f64 {
+    // Values exactly as probable as the one seen must count in spite of rounding.
+    let bar = weights[seen] * (1.0 + 1e-7);
     let extreme: f64 = weights.iter().filter(|&&weight| weight <= bar).sum();
     (extreme / weights.iter().sum::<f64>()).min(1.0)
 }
@@ -180,11 +206,16 @@ pub fn fisher_exact_p(a: &Rate, b: &Rate) -> f64 {
 /// side with more room, which has the larger variance up to 1/2: the cautious choice.
 /// `exposed` is a number of users; corrections for many comparisons are not included.
 pub fn minimum_detectable_difference(exposed: u64, unexposed: &Rate) -> f64 {
-    if exposed == 0 || unexposed.of == 0 {
+    detectable(exposed as f64, unexposed.interval.value, unexposed.of as f64)
+}
+
+/// `minimum_detectable_difference` for `n1` exposed and `n2` unexposed users, who need not be whole,
+/// and the `rate` of the latter.
+pub(crate) fn detectable(n1: f64, rate: f64, n2: f64) -> f64 {
+    if n1 <= 0.0 || n2 <= 0.0 {
         return 1.0;
     }
-    let (n1, n2) = (exposed as f64, unexposed.of as f64);
-    let base = unexposed.interval.value.min(1.0 - unexposed.interval.value);
+    let base = rate.min(1.0 - rate);
     let is_found = |delta: f64| {
         let other = base + delta;
         let pooled = (n1 * other + n2 * base) / (n1 + n2);

@@ -47,7 +47,8 @@ pub struct Finding {
     pub group: Rate,
     /// Rate in everybody else.
     pub rest: Rate,
-    /// Difference of the two rates with its 95 % interval (Newcombe).
+    /// Difference with its 95 % interval: of the two rates (Newcombe), or for retention among alike users
+    /// (`Effect::difference`).
     pub difference: Interval,
     /// Benjamini-Hochberg q over the family of comparisons it was picked from.
     pub q: f64,

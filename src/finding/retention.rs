@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::{Finding, FindingKind, percent, score, span};
 use crate::outcome::effect::Effect;
-use crate::outcome::estimate::Verdict;
+use crate::outcome::estimate::{Interval, Verdict};
 
 /// What retention findings are made from.
 pub struct RetentionInput<'a> {
@@ -42,11 +42,11 @@ impl RetentionInput<'_> {
     }
 }
 
-/// One finding for each exposure after which fewer users came back than chance explains: that of the
-/// outcome most users were followed for, in the order W1, W4, then the rest.
+/// One finding for each exposure after which fewer users came back than alike others, beyond chance: that
+/// of the outcome most users were followed for, in the order W1, W4, then the rest.
 ///
-/// None for exposures after which more came back. Who uses the product most meets most of everything,
-/// and stays: without adjustment that says who the exposed are, not what the exposure did.
+/// None for exposures after which more came back: what made users come with it may bring them back too,
+/// and nobody has to act on it.
 pub fn retention_findings(input: &RetentionInput<'_>) -> Vec<Finding> {
     let mut best: BTreeMap<&str, &Effect> = BTreeMap::new();
     let order = |effect: &Effect| match effect.outcome.as_str() {
@@ -72,7 +72,10 @@ fn weight(effect: &Effect) -> f64 {
 fn state(input: &RetentionInput<'_>, effect: &Effect) -> Finding {
     let Effect { exposed, unexposed, difference, .. } = effect;
     let reach = exposed.of as f64 / (exposed.of + unexposed.of).max(1) as f64;
-    let meaning = input.meaning(effect);
+    let (here, there) = match effect.adjusted.cautious() {
+        Some(alike) => (alike.exposed_rate, alike.unexposed_rate),
+        None => (exposed.interval.value, unexposed.interval.value),
+    };
     Finding {
         id: format!(
             "{}-{}",
@@ -81,22 +84,13 @@ fn state(input: &RetentionInput<'_>, effect: &Effect) -> Finding {
         ),
         kind: FindingKind::Retention,
         headline: format!(
-            "{} return less often: {} were {meaning}, against {} of the others",
+            "{} return less often: {} were {}, against {} of users like them",
             input.who(effect),
-            percent(exposed.interval.value),
-            percent(unexposed.interval.value)
+            percent(here),
+            input.meaning(effect),
+            percent(there)
         ),
-        detail: format!(
-            "{}: {} of {} users (95% interval {}), others {} of {} ({}). An association, not adjusted for how \
-             heavy a user was anyway.",
-            effect.outcome,
-            exposed.count,
-            exposed.of,
-            span(&exposed.interval),
-            unexposed.count,
-            unexposed.of,
-            span(&unexposed.interval)
-        ),
+        detail: detail(effect),
         verdict: effect.verdict,
         theme: input.theme(effect),
         signal: effect.exposure.strip_prefix("signal:").map(str::to_owned),
@@ -107,10 +101,57 @@ fn state(input: &RetentionInput<'_>, effect: &Effect) -> Finding {
         q: effect.q,
         score: weight(effect) * score(difference, effect.q, reach),
         evidence: Vec::new(),
-        overturn: "The difference going away among users who are equally active, or in the next cohort; an \
-                   experiment would settle it."
-            .to_owned(),
+        overturn: overturn(effect),
     }
+}
+
+/// "−12 points (95% interval −16 to −8)"
+fn points_between(difference: &Interval) -> String {
+    format!(
+        "{} points (95% interval {} to {})",
+        points(difference.value),
+        points(difference.low),
+        points(difference.high)
+    )
+}
+
+fn detail(effect: &Effect) -> String {
+    let Effect { exposed, unexposed, outcome, .. } = effect;
+    let mut text = format!(
+        "{outcome}: {} of {} users (95% interval {}), others {} of {} ({}).",
+        exposed.count,
+        exposed.of,
+        span(&exposed.interval),
+        unexposed.count,
+        unexposed.of,
+        span(&unexposed.interval)
+    );
+    if let Some([history, conversations]) = effect.adjusted.differences() {
+        text.push_str(&format!(
+            " Among users of like tenure and prior activity {}, and of as many conversations {}.",
+            points_between(&history),
+            points_between(&conversations)
+        ));
+    }
+    text.push_str(" An association: what the two groups differ in beyond that is not known.");
+    text
+}
+
+fn overturn(effect: &Effect) -> String {
+    let hidden = match effect.adjusted.e_value {
+        Some(needed) if needed.limit > 1.0 => format!(
+            "Something unmeasured that makes both the exposure and the outcome at least {:.1} times as likely \
+             (E-value; {:.1} to move the interval to none); or the",
+            needed.estimate, needed.limit
+        ),
+        _ => "The".to_owned(),
+    };
+    format!("{hidden} difference going away in the next cohort. An experiment would settle it.")
+}
+
+/// Points of a hundred, signed.
+fn points(value: f64) -> String {
+    format!("{:+.0}", value * 100.0).replace('-', "−")
 }
 
 /// Most comparisons that are listed as undecided.
@@ -136,15 +177,12 @@ pub fn undecided(input: &RetentionInput<'_>) -> Vec<String> {
             continue;
         }
         told.push(&effect.exposure);
-        let points = |value: f64| format!("{:+.0}", value * 100.0).replace('-', "−");
         sentences.push(format!(
-            "{}: whether they are {} more or less often than others ({} points, 95% interval {} to {}; {} against {} \
+            "{}: whether they are {} more or less often than others like them ({}; {} against {} \
              users). A difference of {:.0} points or more would have shown.",
             input.who(effect),
             input.meaning(effect),
-            points(effect.difference.value),
-            points(effect.difference.low),
-            points(effect.difference.high),
+            points_between(&effect.difference),
             effect.exposed.of,
             effect.unexposed.of,
             effect.minimum_detectable * 100.0

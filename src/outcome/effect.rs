@@ -1,19 +1,15 @@
-//! Exposed against unexposed users: rates, the crude difference, its certainty, the verdict.
+//! Exposed against unexposed users: rates, differences crude and adjusted, certainty, the verdict.
 
-use std::path::Path;
-use std::sync::Arc;
-
-use datafusion::arrow::array::{ArrayRef, Float64Array, StringArray, UInt64Array};
-use datafusion::arrow::datatypes::{DataType, Field};
+use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
+use super::adjustment::{Adjustment, Layer};
 use super::estimate::{
     Interval, Rate, Verdict, benjamini_hochberg, katz_ratio, minimum_detectable_difference,
-    newcombe_difference, score_test_p,
+    newcombe_difference,
 };
 use super::exposure::report_order;
 use super::retention::Cell;
-use crate::table::{TableError, TableWriter, schema};
 
 /// One comparison: users exposed to a theme or signal against everybody else eligible.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -26,15 +22,22 @@ pub struct Effect {
     pub exposed: Rate,
     /// Unexposed users and how many of them had the outcome.
     pub unexposed: Rate,
-    /// Risk difference exposed - unexposed with Newcombe's hybrid score interval.
+    /// Risk difference exposed - unexposed among alike users: of both adjusted ones the nearer to 0; the
+    /// crude one where no users can be compared with others like them.
     pub difference: Interval,
-    /// Risk ratio with its log-normal interval; `None` when a rate is zero.
+    /// Risk ratio of the same comparison; `None` when a rate is zero.
     pub ratio: Option<Interval>,
-    /// Two-sided p of the score test for equal rates.
+    /// Crude risk difference with Newcombe's hybrid score interval.
+    pub crude_difference: Interval,
+    /// Crude risk ratio with its log-normal interval; `None` when a rate is zero.
+    pub crude_ratio: Option<Interval>,
+    /// All that was done to compare alike users.
+    pub adjusted: Adjustment,
+    /// Two-sided p of no difference among alike users: the larger of the adjusted ones.
     pub p: f64,
     /// Benjamini-Hochberg q within the family (one kind of exposure, one outcome).
     pub q: f64,
-    /// Smallest difference detectable with 80 % power at these sizes.
+    /// Smallest difference detectable with 80 % power at these sizes, adjusted.
     pub minimum_detectable: f64,
     /// What may be said.
     pub verdict: Verdict,
@@ -53,11 +56,11 @@ pub struct Rules {
 
 /// The users of one exposure, counted for one outcome.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ExposedCell {
+pub struct ExposedCells {
     /// `theme:3`, `signal:rephrase` ...
     pub exposure: String,
-    /// Its users with the outcome, of its users eligible.
-    pub cell: Cell,
+    /// By layer, each at most once: its exposed users with the outcome, of those eligible.
+    pub cells: Vec<(u32, Cell)>,
 }
 
 /// Compares each exposure's users with all others, for one outcome.
@@ -65,18 +68,17 @@ pub struct ExposedCell {
 /// Declared families: the themes of one outcome, its signals, its grades. Kinds stay apart because
 /// signals and grades, made from what went wrong, are nearly all clear: they would lower the bar for
 /// themes, which are many and mostly without effect.
-/// `all` counts every user, exposed or not. Returns the effects in report order and the number of
-/// comparisons suppressed for having too few users; those are no members of the family.
-pub fn compare(outcome: &str, all: Cell, exposed: &[ExposedCell], rules: &Rules) -> (Vec<Effect>, u64) {
-    let mut effects: Vec<Effect> = exposed
-        .iter()
-        .filter_map(|ExposedCell { exposure, cell }| {
-            let rest =
-                Cell { retained: all.retained - cell.retained, eligible: all.eligible - cell.eligible };
-            let shown = cell.eligible.min(rest.eligible) >= rules.k_anonymity;
-            shown.then(|| contrast(exposure, outcome, cell.rate(), rest.rate()))
-        })
-        .collect();
+/// `all` counts every user, exposed or not, by layer. Returns the effects in report order and the
+/// number of comparisons suppressed for having too few users; those are no members of the family.
+pub fn compare(
+    outcome: &str,
+    layers: &[Layer],
+    all: &[Cell],
+    exposed: &[ExposedCells],
+    rules: &Rules,
+) -> (Vec<Effect>, u64) {
+    let mut effects: Vec<Effect> =
+        exposed.par_iter().filter_map(|one| contrast(outcome, layers, all, one, rules.k_anonymity)).collect();
     let suppressed = (exposed.len() - effects.len()) as u64;
     effects.sort_by(|a, b| report_order(&a.exposure).cmp(&report_order(&b.exposure)));
     // Report order has each kind together.
@@ -84,110 +86,88 @@ pub fn compare(outcome: &str, all: Cell, exposed: &[ExposedCell], rules: &Rules)
         let p: Vec<f64> = family.iter().map(|effect| effect.p).collect();
         for (effect, q) in family.iter_mut().zip(benjamini_hochberg(&p)) {
             effect.q = q;
-            effect.verdict = verdict(&effect.difference, q, rules);
+            effect.verdict = verdict(&effect.adjusted, q, rules);
         }
     }
     (effects, suppressed)
 }
 
-/// `theme`, `signal` or `grade`.
+/// `None` when a side has fewer than `least` users.
+fn contrast(outcome: &str, layers: &[Layer], all: &[Cell], one: &ExposedCells, least: u64) -> Option<Effect> {
+    let everybody: Cell = all.iter().copied().sum();
+    let cell: Cell = one.cells.iter().map(|(_, cell)| *cell).sum();
+    let rest = everybody - cell;
+    if cell.eligible.min(rest.eligible) < least {
+        return None;
+    }
+    let (exposed, unexposed) = (cell.rate(), rest.rate());
+    let adjusted = Adjustment::new(layers, all, &one.cells);
+    let crude_difference = newcombe_difference(&exposed, &unexposed);
+    let crude_ratio = katz_ratio(&exposed, &unexposed);
+    let shown = adjusted.cautious();
+    let detectable = adjusted.minimum_detectable();
+    Some(Effect {
+        exposure: one.exposure.clone(),
+        outcome: outcome.to_owned(),
+        difference: shown.map_or(crude_difference, |shown| shown.difference),
+        ratio: shown.map_or(crude_ratio, |shown| shown.ratio),
+        crude_difference,
+        crude_ratio,
+        p: adjusted.p(),
+        q: 1.0,
+        minimum_detectable: detectable
+            .unwrap_or_else(|| minimum_detectable_difference(exposed.of, &unexposed)),
+        verdict: Verdict::CannotTell,
+        adjusted,
+        exposed,
+        unexposed,
+    })
+}
+
 fn kind(exposure: &str) -> &str {
     exposure.split_once(':').map_or(exposure, |(kind, _)| kind)
 }
 
-/// One comparison, as yet without its family: q = p and no verdict.
-fn contrast(exposure: &str, outcome: &str, exposed: Rate, unexposed: Rate) -> Effect {
-    let p = score_test_p(&exposed, &unexposed);
-    Effect {
-        exposure: exposure.to_owned(),
-        outcome: outcome.to_owned(),
-        exposed,
-        unexposed,
-        difference: newcombe_difference(&exposed, &unexposed),
-        ratio: katz_ratio(&exposed, &unexposed),
-        p,
-        q: p,
-        minimum_detectable: minimum_detectable_difference(exposed.of, &unexposed),
-        verdict: Verdict::CannotTell,
-    }
-}
-
-/// What may be said of a difference in a rate that is good when high.
-///
-/// Worse or better when q <= alpha and the interval excludes 0, however small the difference;
-/// else no difference when the whole interval lies within the margin; else we cannot tell.
-pub fn verdict(difference: &Interval, q: f64, rules: &Rules) -> Verdict {
-    if q <= rules.alpha && difference.excludes_zero() {
-        if difference.high < 0.0 { Verdict::Worse } else { Verdict::Better }
-    } else if difference.lies_within(rules.margin) {
+/// What may be said: worse or better when q is at most `alpha` and the difference excludes 0 whichever
+/// way it is adjusted, always on the same side, and the model agrees on the side; else no difference
+/// when every adjusted interval lies within the margin; else we cannot tell.
+pub fn verdict(adjusted: &Adjustment, q: f64, rules: &Rules) -> Verdict {
+    let Some(intervals) = adjusted.differences() else { return Verdict::CannotTell };
+    let all = |holds: &dyn Fn(&Interval) -> bool| intervals.iter().all(holds);
+    let model = adjusted.model.map_or(0.0, |model| model.difference.value);
+    if q <= rules.alpha && all(&|d| d.high < 0.0) && model <= 0.0 {
+        Verdict::Worse
+    } else if q <= rules.alpha && all(&|d| d.low > 0.0) && model >= 0.0 {
+        Verdict::Better
+    } else if all(&|d| d.lies_within(rules.margin)) {
         Verdict::NoDifference
     } else {
         Verdict::CannotTell
     }
 }
 
-/// Writes effects as one Parquet row each, in the order given; returns their number.
-///
-/// Columns: exposure, outcome, verdict (text); exposed_count, exposed_of, unexposed_count,
-/// unexposed_of (users); exposed_rate, unexposed_rate, difference and ratio, each with _low and
-/// _high (95 %); p, q, minimum_detectable. Ratios are null where a rate is zero.
-pub fn write_effects(effects: &[Effect], path: &Path) -> Result<u64, TableError> {
-    let text = |name: &str, get: fn(&Effect) -> &str| -> (Field, ArrayRef) {
-        let values: StringArray = effects.iter().map(|effect| Some(get(effect))).collect();
-        (Field::new(name, DataType::Utf8, false), Arc::new(values))
-    };
-    let count = |name: &str, get: fn(&Effect) -> u64| -> (Field, ArrayRef) {
-        let values: UInt64Array = effects.iter().map(|effect| Some(get(effect))).collect();
-        (Field::new(name, DataType::UInt64, false), Arc::new(values))
-    };
-    let number = |name: &str, get: fn(&Effect) -> Option<f64>| -> (Field, ArrayRef) {
-        let values: Float64Array = effects.iter().map(get).collect();
-        (Field::new(name, DataType::Float64, true), Arc::new(values))
-    };
-    let columns = vec![
-        text("exposure", |e| &e.exposure),
-        text("outcome", |e| &e.outcome),
-        count("exposed_count", |e| e.exposed.count),
-        count("exposed_of", |e| e.exposed.of),
-        number("exposed_rate", |e| Some(e.exposed.interval.value)),
-        number("exposed_rate_low", |e| Some(e.exposed.interval.low)),
-        number("exposed_rate_high", |e| Some(e.exposed.interval.high)),
-        count("unexposed_count", |e| e.unexposed.count),
-        count("unexposed_of", |e| e.unexposed.of),
-        number("unexposed_rate", |e| Some(e.unexposed.interval.value)),
-        number("unexposed_rate_low", |e| Some(e.unexposed.interval.low)),
-        number("unexposed_rate_high", |e| Some(e.unexposed.interval.high)),
-        number("difference", |e| Some(e.difference.value)),
-        number("difference_low", |e| Some(e.difference.low)),
-        number("difference_high", |e| Some(e.difference.high)),
-        number("ratio", |e| e.ratio.map(|ratio| ratio.value)),
-        number("ratio_low", |e| e.ratio.map(|ratio| ratio.low)),
-        number("ratio_high", |e| e.ratio.map(|ratio| ratio.high)),
-        number("p", |e| Some(e.p)),
-        number("q", |e| Some(e.q)),
-        number("minimum_detectable", |e| Some(e.minimum_detectable)),
-        text("verdict", |e| e.verdict.as_str()),
-    ];
-    let (fields, values) = columns.into_iter().unzip();
-    let mut writer = TableWriter::create(path, schema(fields))?;
-    writer.write_columns(values)?;
-    writer.finish()
-}
-
 #[cfg(test)]
 mod tests {
+    use super::super::adjust::Adjusted;
     use super::*;
 
     const RULES: Rules = Rules { k_anonymity: 20, margin: 0.05, alpha: 0.05 };
 
-    fn exposed(exposure: &str, retained: u64, eligible: u64) -> ExposedCell {
-        ExposedCell { exposure: exposure.to_owned(), cell: Cell { retained, eligible } }
+    fn exposed(exposure: &str, retained: u64, eligible: u64) -> ExposedCells {
+        ExposedCells { exposure: exposure.to_owned(), cells: vec![(0, Cell { retained, eligible })] }
+    }
+
+    fn adjusted(low: f64, high: f64) -> Option<Adjusted> {
+        let difference = Interval { value: (low + high) / 2.0, low, high };
+        Some(Adjusted { difference, ..Adjusted::default() })
     }
 
     #[test]
     fn verdicts_need_q_and_interval() {
-        let interval = |low, high| Interval { value: (low + high) / 2.0, low, high };
-        let say = |low, high, q| verdict(&interval(low, high), q, &RULES);
+        let say = |low, high, q| {
+            let both = adjusted(low, high);
+            verdict(&Adjustment { by_history: both, by_conversations: both, ..Default::default() }, q, &RULES)
+        };
         assert_eq!(say(-0.30, -0.10, 0.01), Verdict::Worse);
         assert_eq!(say(0.10, 0.30, 0.05), Verdict::Better);
         assert_eq!(say(-0.30, -0.10, 0.051), Verdict::CannotTell);
@@ -198,15 +178,34 @@ mod tests {
     }
 
     #[test]
+    fn verdicts_must_hold_whichever_way_it_is_adjusted() {
+        let say = |by_history, by_conversations, model: f64| {
+            let mut both = Adjustment { by_history, by_conversations, ..Default::default() };
+            let difference = Interval { value: model, low: model - 0.1, high: model + 0.1 };
+            both.model = Some(super::super::adjust::Standardized { difference, ..Default::default() });
+            verdict(&both, 0.001, &RULES)
+        };
+        let (worse, better, none) = (adjusted(-0.3, -0.1), adjusted(0.1, 0.3), adjusted(-0.02, 0.02));
+        assert_eq!(say(worse, worse, -0.2), Verdict::Worse);
+        assert_eq!(say(worse, worse, 0.01), Verdict::CannotTell);
+        assert_eq!(say(better, worse, -0.2), Verdict::CannotTell);
+        assert_eq!(say(better, better, 0.2), Verdict::Better);
+        assert_eq!(say(worse, none, -0.1), Verdict::CannotTell);
+        assert_eq!(say(none, none, 0.0), Verdict::NoDifference);
+        assert_eq!(say(worse, None, -0.2), Verdict::CannotTell);
+    }
+
+    #[test]
     fn groups_under_k_are_left_out_and_counted() {
-        let all = Cell { retained: 50, eligible: 100 };
+        let all = [Cell { retained: 50, eligible: 100 }];
         let rows = [
             exposed("theme:10", 5, 20),
             exposed("theme:2", 10, 80),
             exposed("signal:loop", 19, 19),
             exposed("grade:bad", 40, 81),
         ];
-        let (effects, suppressed) = compare("D7", all, &rows, &RULES);
+        let layers = [Layer { history: 0, talk: 0, covariates: [0.0; 3] }];
+        let (effects, suppressed) = compare("D7", &layers, &all, &rows, &RULES);
         let names: Vec<&str> = effects.iter().map(|effect| effect.exposure.as_str()).collect();
         assert_eq!(names, ["theme:2", "theme:10"]);
         assert_eq!(suppressed, 2);
@@ -215,5 +214,19 @@ mod tests {
         let p: Vec<f64> = effects.iter().map(|effect| effect.p).collect();
         let q: Vec<f64> = effects.iter().map(|effect| effect.q).collect();
         assert_eq!(q, benjamini_hochberg(&p));
+    }
+
+    #[test]
+    fn one_layer_adjusts_for_nothing() {
+        let all = [Cell { retained: 300, eligible: 500 }];
+        let layers = [Layer { history: 0, talk: 0, covariates: [0.0; 3] }];
+        let (effects, _) = compare("W1", &layers, &all, &[exposed("theme:1", 40, 100)], &RULES);
+        let effect = &effects[0];
+        let by_history = effect.adjusted.by_history.expect("both sides");
+        assert!((by_history.difference.low - effect.crude_difference.low).abs() < 1e-12);
+        assert_eq!(effect.adjusted.by_conversations, Some(by_history));
+        let model = effect.adjusted.model.expect("a fit");
+        assert!((model.difference.value - effect.difference.value).abs() < 1e-9);
+        assert_eq!(effect.verdict, Verdict::Worse);
     }
 }

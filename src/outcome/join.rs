@@ -8,23 +8,19 @@
 //! - `activity`: user_id, at timestamp(ms, UTC); without an activity table, the conversations'
 //!   own users and times
 //!
-//! Tables made here: `outcome_users`, one row per user, which lives in a scratch file as long as
-//! its `UserTable`, and `exposures`.
+//! `user_table` makes two more of these.
 
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use chrono::{DateTime, NaiveDate, Utc};
 use chrono_tz::Tz;
-use datafusion::arrow::array::{Array, AsArray, Date32Array, RecordBatch};
+use datafusion::arrow::array::{Array, ArrayRef, AsArray, Date32Array, Int32Array, RecordBatch};
 use datafusion::arrow::compute::cast;
 use datafusion::arrow::datatypes::{DataType, Date32Type, Int64Type, TimeUnit, TimestampMillisecondType};
 use datafusion::common::DataFusionError;
 use serde::{Deserialize, Serialize};
 
-use super::effect::ExposedCell;
-use super::retention::{Cell, UserGroup};
-use super::window::{Calendar, DaySet, LAST_DAY, NamedWindow};
+use super::window::{DaySet, LAST_DAY};
 use crate::engine::{Engine, EngineError, RowFunction};
 use crate::table::{numbers, text};
 
@@ -59,6 +55,12 @@ pub fn local_date(at_ms: i64, zone: Tz) -> Option<NaiveDate> {
     DateTime::from_timestamp_millis(at_ms).map(|at| at.with_timezone(&zone).date_naive())
 }
 
+/// Makes what the users' query calls callable from SQL, with `zone` built in.
+pub(super) fn register_functions(engine: &Engine, zone: Tz) {
+    register_local_date(engine, zone);
+    register_count_bits(engine);
+}
+
 /// Makes `local_date(timestamp) -> date` callable from SQL, with `zone` built in.
 pub fn register_local_date(engine: &Engine, zone: Tz) {
     let instant = DataType::Timestamp(TimeUnit::Millisecond, Some("UTC".into()));
@@ -76,14 +78,29 @@ pub fn register_local_date(engine: &Engine, zone: Tz) {
     ));
 }
 
+/// Makes `count_bits(bigint) -> int` callable from SQL.
+fn register_count_bits(engine: &Engine) {
+    let body = |columns: &[ArrayRef], _| {
+        let bits = columns[0].as_primitive::<Int64Type>();
+        let counts: Int32Array = bits.iter().map(|b| b.map(|b| b.count_ones() as i32)).collect();
+        Ok(Arc::new(counts) as ArrayRef)
+    };
+    engine.register_function(RowFunction::new("count_bits", vec![DataType::Int64], DataType::Int32, body));
+}
+
 /// Conversations whose user and date are known.
-const DATED: &str = "SELECT conversation_id, user_id, grade, local_date(started_at) AS day \
+pub(super) const DATED: &str = "SELECT conversation_id, user_id, grade, local_date(started_at) AS day \
      FROM conversations \
      WHERE user_id IS NOT NULL AND user_id <> '' AND started_at IS NOT NULL";
 
-/// One row per user in order of user_id: d0, days as bits (day n is bit n), and conversations on
-/// days 0..`window_days`. Bits, so that a user is one number however many events they made.
-fn users_sql(window_days: u32) -> String {
+/// Days before the first conversation whose activity counts as prior.
+const PRIOR_DAYS: u32 = 28;
+
+/// One row per user in order of user_id: d0, days as bits (day n is bit n), conversations on days
+/// 0..`window_days`, days since the first activity before d0 (0 when there is none), and days with
+/// activity among the `PRIOR_DAYS` before d0. Bits, so that a user is one number however many events
+/// they made.
+pub(super) fn users_sql(window_days: u32) -> String {
     format!(
         "WITH dated AS ({DATED}), \
          starts AS (SELECT user_id, min(day) AS d0 FROM dated GROUP BY user_id), \
@@ -92,10 +109,14 @@ fn users_sql(window_days: u32) -> String {
              WHERE CAST(d.day AS INT) < CAST(s.d0 AS INT) + {window_days} GROUP BY d.user_id), \
          seen AS (SELECT s.user_id, CAST(local_date(a.at) AS INT) - CAST(s.d0 AS INT) AS day \
              FROM activity a JOIN starts s ON a.user_id = s.user_id), \
-         active AS (SELECT user_id, bit_or(1 << CAST(day AS BIGINT)) AS days FROM seen \
-             WHERE day BETWEEN 0 AND {LAST_DAY} GROUP BY user_id) \
+         active AS (SELECT user_id, \
+             bit_or(1 << CAST(day AS BIGINT)) FILTER (WHERE day BETWEEN 0 AND {LAST_DAY}) AS days, \
+             bit_or(1 << CAST(-day AS BIGINT)) FILTER (WHERE day BETWEEN -{PRIOR_DAYS} AND -1) AS prior, \
+             min(day) AS first FROM seen GROUP BY user_id) \
          SELECT s.user_id AS user_id, s.d0 AS d0, coalesce(a.days, 0) | 1 AS days, \
-             CAST(e.conversations AS INT) AS conversations_in_window \
+             CAST(e.conversations AS INT) AS conversations_in_window, \
+             CAST(greatest(-coalesce(a.first, 0), 0) AS INT) AS tenure_days, \
+             count_bits(coalesce(a.prior, 0)) AS prior_active_days \
          FROM starts s JOIN early e ON s.user_id = e.user_id \
          LEFT JOIN active a ON s.user_id = a.user_id ORDER BY user_id"
     )
@@ -103,7 +124,7 @@ fn users_sql(window_days: u32) -> String {
 
 /// Every user with a dated conversation, with the days they were active, in order of id.
 ///
-/// Needs `conversations`, `activity` and `register_local_date`; holds all users at once.
+/// Needs `conversations`, `activity` and `register_functions`; holds all users at once.
 pub fn read_user_days(engine: &Engine) -> Result<Vec<UserDays>, EngineError> {
     let mut users = Vec::new();
     engine.for_each(&users_sql(1), |batch| {
@@ -117,7 +138,7 @@ pub fn read_user_days(engine: &Engine) -> Result<Vec<UserDays>, EngineError> {
     Ok(users)
 }
 
-fn dates(batch: &RecordBatch) -> Result<Vec<NaiveDate>, EngineError> {
+pub(super) fn dates(batch: &RecordBatch) -> Result<Vec<NaiveDate>, EngineError> {
     let dates = numbers::<Date32Type>(batch, "d0")?;
     let read = |&day: &i32| {
         Date32Type::to_naive_date_opt(day).ok_or_else(|| {
@@ -125,151 +146,6 @@ fn dates(batch: &RecordBatch) -> Result<Vec<NaiveDate>, EngineError> {
         })
     };
     dates.values().iter().map(read).collect()
-}
-
-/// The table `outcome_users`, read by several queries and gone when this is dropped.
-pub struct UserTable<'a> {
-    engine: &'a Engine,
-    path: PathBuf,
-    window_days: u32,
-    /// Number of users.
-    pub users: u64,
-}
-
-impl<'a> UserTable<'a> {
-    /// Writes the users to a scratch file at `path` (ending in `.parquet`) and registers it.
-    pub fn create(engine: &'a Engine, window_days: u32, path: PathBuf) -> Result<UserTable<'a>, EngineError> {
-        let mut table = UserTable { engine, path, window_days, users: 0 };
-        table.users = engine.write(&users_sql(window_days), &table.path)?;
-        engine.register("outcome_users", &table.path)?;
-        Ok(table)
-    }
-
-    /// First-conversation dates in order, each with its number of users.
-    pub fn starts(&self) -> Result<Vec<(NaiveDate, u64)>, EngineError> {
-        let sql = "SELECT d0, count(*) AS users FROM outcome_users GROUP BY d0 ORDER BY d0";
-        let mut starts = Vec::new();
-        self.engine.for_each(sql, |batch| {
-            let users = numbers::<Int64Type>(&batch, "users")?;
-            starts.extend(dates(&batch)?.into_iter().zip(users.values().iter().map(|&n| n as u64)));
-            Ok(())
-        })?;
-        Ok(starts)
-    }
-
-    /// Hands every group of alike users to `visit`, in no particular order.
-    pub fn for_each_group(&self, mut visit: impl FnMut(&UserGroup)) -> Result<(), EngineError> {
-        let sql = "SELECT d0, days, count(*) AS users FROM outcome_users GROUP BY d0, days";
-        self.engine.for_each(sql, |batch| {
-            let (days, users) =
-                (numbers::<Int64Type>(&batch, "days")?, numbers::<Int64Type>(&batch, "users")?);
-            for (row, d0) in dates(&batch)?.into_iter().enumerate() {
-                let days = DaySet::from_bits(days.value(row));
-                visit(&UserGroup { d0, days, users: users.value(row) as u64 });
-            }
-            Ok(())
-        })?;
-        Ok(())
-    }
-
-    /// Writes the exposures to `path` and registers them as `exposures`; returns their number.
-    ///
-    /// One row per user and exposure in order of (user_id, exposure): user_id, d0, exposure,
-    /// conversations_in_window (all the user's on days 0..`window_days`) and
-    /// exposed_conversations (those of them in the theme, with the signal, graded bad).
-    pub fn write_exposures(&self, path: &Path) -> Result<u64, EngineError> {
-        let window_days = self.window_days;
-        let sql = format!(
-            "WITH early AS (SELECT d.conversation_id, d.user_id, d.grade FROM ({DATED}) d \
-                 JOIN outcome_users u ON d.user_id = u.user_id \
-                 WHERE CAST(d.day AS INT) < CAST(u.d0 AS INT) + {window_days}), \
-             named AS ( \
-                 SELECT e.user_id, e.conversation_id, concat('theme:', CAST(a.theme AS VARCHAR)) AS exposure \
-                 FROM early e JOIN assignments a ON e.conversation_id = a.conversation_id \
-                 WHERE a.theme IS NOT NULL \
-                 UNION ALL SELECT e.user_id, e.conversation_id, concat('signal:', s.kind) AS exposure \
-                 FROM early e JOIN signals s ON e.conversation_id = s.conversation_id \
-                 UNION ALL SELECT user_id, conversation_id, 'grade:bad' AS exposure \
-                 FROM early WHERE grade = 'bad'), \
-             counted AS (SELECT user_id, exposure, count(DISTINCT conversation_id) AS conversations \
-                 FROM named GROUP BY user_id, exposure) \
-             SELECT c.user_id AS user_id, u.d0 AS d0, c.exposure AS exposure, \
-                 u.conversations_in_window AS conversations_in_window, \
-                 CAST(c.conversations AS INT) AS exposed_conversations \
-             FROM counted c JOIN outcome_users u ON c.user_id = u.user_id ORDER BY user_id, exposure"
-        );
-        let rows = self.engine.write(&sql, path)?;
-        self.engine.register("exposures", path)?;
-        Ok(rows)
-    }
-
-    /// Counts each outcome over all users: as many cells as outcomes, in their order.
-    pub fn count_all(&self, outcomes: &[NamedWindow], calendar: &Calendar) -> Result<Vec<Cell>, EngineError> {
-        let sql = format!("SELECT {} FROM outcome_users u", cell_columns(outcomes, calendar));
-        let mut cells = Vec::new();
-        self.engine.for_each(&sql, |batch| {
-            for outcome in 0..outcomes.len() {
-                cells.extend(read_cells(&batch, outcome)?);
-            }
-            Ok(())
-        })?;
-        Ok(cells)
-    }
-
-    /// Counts each outcome over the users of each exposure: per outcome, the exposures by name.
-    pub fn count_exposed(
-        &self,
-        outcomes: &[NamedWindow],
-        calendar: &Calendar,
-    ) -> Result<Vec<Vec<ExposedCell>>, EngineError> {
-        let sql = format!(
-            "SELECT e.exposure AS exposure, {} FROM exposures e \
-             JOIN outcome_users u ON e.user_id = u.user_id \
-             GROUP BY e.exposure ORDER BY e.exposure",
-            cell_columns(outcomes, calendar)
-        );
-        let mut counted = vec![Vec::new(); outcomes.len()];
-        self.engine.for_each(&sql, |batch| {
-            let exposures = text(&batch, "exposure")?;
-            for (outcome, exposed) in counted.iter_mut().enumerate() {
-                for (row, cell) in read_cells(&batch, outcome)?.into_iter().enumerate() {
-                    exposed.push(ExposedCell { exposure: exposures.value(row).to_owned(), cell });
-                }
-            }
-            Ok(())
-        })?;
-        Ok(counted)
-    }
-}
-
-impl Drop for UserTable<'_> {
-    fn drop(&mut self) {
-        // Best effort: a scratch file that stays behind is clutter, not an error.
-        let _ = self.engine.collect("DROP TABLE IF EXISTS outcome_users");
-        let _ = std::fs::remove_file(&self.path);
-    }
-}
-
-/// Columns `retained_i` and `eligible_i` of users `u` for each outcome i.
-fn cell_columns(outcomes: &[NamedWindow], calendar: &Calendar) -> String {
-    let column = |(i, outcome): (usize, &NamedWindow)| {
-        let window = outcome.window;
-        let last_start = Date32Type::from_naive_date(calendar.last_complete) - window.last as i32;
-        let eligible = format!("CAST(u.d0 AS INT) <= {last_start}");
-        format!(
-            "count(*) FILTER (WHERE {eligible} AND (u.days & {mask}) <> 0) AS retained_{i}, \
-             count(*) FILTER (WHERE {eligible}) AS eligible_{i}",
-            mask = window.mask()
-        )
-    };
-    outcomes.iter().enumerate().map(column).collect::<Vec<_>>().join(", ")
-}
-
-fn read_cells(batch: &RecordBatch, outcome: usize) -> Result<Vec<Cell>, EngineError> {
-    let retained = numbers::<Int64Type>(batch, &format!("retained_{outcome}"))?;
-    let eligible = numbers::<Int64Type>(batch, &format!("eligible_{outcome}"))?;
-    let pairs = retained.values().iter().zip(eligible.values());
-    Ok(pairs.map(|(&r, &e)| Cell { retained: r as u64, eligible: e as u64 }).collect())
 }
 
 /// The time of the last activity, or of the last conversation when there is no activity at all.

@@ -2,10 +2,19 @@
 //!
 //! Numerics take slices and know no tables; joins and group-bys run in DataFusion (`join`).
 
+pub mod adjust;
+pub mod adjustment;
+mod climb;
+pub mod compare;
 pub mod effect;
+pub mod effect_rows;
+pub mod established;
 pub mod exposure;
 pub mod join;
+mod linear;
 pub mod retention;
+pub mod survival;
+mod user_table;
 pub mod window;
 
 #[cfg(test)]
@@ -22,11 +31,11 @@ use crate::engine::{Engine, EngineError};
 use crate::progress::Progress;
 use effect::{Effect, Rules};
 use exposure::split_at_landmark;
-use join::UserTable;
-use retention::{RetentionTable, RetentionTally};
+use retention::{Cell, RetentionTable, RetentionTally};
+use user_table::UserTable;
 use window::{Calendar, LAST_DAY, NamedWindow};
 
-pub use effect::write_effects;
+pub use effect_rows::write_effects;
 pub use join::{JoinCounts, UserDays};
 
 /// How outcomes are measured.
@@ -142,7 +151,7 @@ pub fn measure(
 ) -> Result<Option<Outcomes>, OutcomeError> {
     params.validate()?;
     progress.begin("outcomes", Some(4), "steps");
-    join::register_local_date(engine, params.zone);
+    join::register_functions(engine, params.zone);
     let scratch = exposures_path.with_extension("users.parquet");
     let users = UserTable::create(engine, params.window_days, scratch)?;
     let starts = users.starts()?;
@@ -170,7 +179,7 @@ pub fn measure(
 ///
 /// Needs the tables `conversations` and `activity`; holds all users at once, for checks and tests.
 pub fn user_days(engine: &Engine, params: &OutcomeParams) -> Result<Vec<UserDays>, OutcomeError> {
-    join::register_local_date(engine, params.zone);
+    join::register_functions(engine, params.zone);
     Ok(join::read_user_days(engine)?)
 }
 
@@ -206,15 +215,16 @@ fn compare_all(
     let exposed = users.count_exposed(outcomes, calendar)?;
     let (mut effects, mut suppressed) = (Vec::new(), 0);
     for ((outcome, all), exposed) in outcomes.iter().zip(all).zip(exposed) {
-        if all.eligible < 2 * k_anonymity {
+        let eligible = all.iter().copied().sum::<Cell>().eligible;
+        if eligible < 2 * k_anonymity {
             notes.push(format!(
                 "{} is not compared: {} users have been followed to day {}, and two groups of {} \
                  are needed",
-                outcome.name, all.eligible, outcome.window.last, k_anonymity,
+                outcome.name, eligible, outcome.window.last, k_anonymity,
             ));
             continue;
         }
-        let (more, hidden) = effect::compare(&outcome.name, all, &exposed, &rules);
+        let (more, hidden) = effect::compare(&outcome.name, &users.layers, &all, &exposed, &rules);
         effects.extend(more);
         suppressed += hidden;
     }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use chrono::{NaiveDate, Weekday};
+use chrono::{Datelike, NaiveDate, Weekday};
 use serde::{Deserialize, Serialize};
 
 use super::estimate::Rate;
@@ -21,9 +21,26 @@ pub struct RetentionTable {
     pub n_day: Vec<CurvePoint>,
     /// Active on day n or later, follow-up capped equally for all.
     pub unbounded: Vec<CurvePoint>,
-    /// Weekly cohorts, oldest first.
+    /// Active on any day of each of `BRACKETS`, named by their days: `1-3`, `4-7` ...
+    #[serde(default)]
+    pub brackets: Vec<RetentionPoint>,
+    /// Weekly cohorts, oldest first, with rolling weeks: each user's own, counted from their first day.
     pub cohorts: Vec<Cohort>,
+    /// The same cohorts with calendar weeks: in week w a user was active between the Monday w weeks
+    /// after that of their first day and the Sunday after it. All of a cohort see a week end together, so
+    /// no cell is incomplete; but users who began late in their week have had less of week 0.
+    #[serde(default)]
+    pub calendar_cohorts: Vec<Cohort>,
 }
+
+/// Days since the first conversation that are told together, from the second day on.
+pub const BRACKETS: [Window; 5] = [
+    Window { first: 1, last: 3 },
+    Window { first: 4, last: 7 },
+    Window { first: 8, last: 14 },
+    Window { first: 15, last: 28 },
+    Window { first: 29, last: 56 },
+];
 
 /// One named outcome.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -86,9 +103,14 @@ pub struct RetentionTally {
     points: Vec<(NamedWindow, Cell)>,
     n_day: Vec<(Window, Cell)>,
     unbounded: Vec<(Window, Cell)>,
-    cohorts: BTreeMap<NaiveDate, (u64, Vec<Cell>)>,
+    brackets: Vec<(Window, Cell)>,
+    cohorts: Cohorts,
+    calendar_cohorts: Cohorts,
     weeks: u32,
 }
+
+/// Users and weekly cells by the Monday of the first day's week.
+type Cohorts = BTreeMap<NaiveDate, (u64, Vec<Cell>)>;
 
 /// Users retained of users eligible.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -99,8 +121,31 @@ pub struct Cell {
     pub eligible: u64,
 }
 
+impl std::ops::Add for Cell {
+    type Output = Cell;
+
+    fn add(self, more: Cell) -> Cell {
+        Cell { retained: self.retained + more.retained, eligible: self.eligible + more.eligible }
+    }
+}
+
+impl std::ops::Sub for Cell {
+    type Output = Cell;
+
+    /// `part` must be a part of these users.
+    fn sub(self, part: Cell) -> Cell {
+        Cell { retained: self.retained - part.retained, eligible: self.eligible - part.eligible }
+    }
+}
+
+impl std::iter::Sum for Cell {
+    fn sum<I: Iterator<Item = Cell>>(cells: I) -> Cell {
+        cells.fold(Cell::default(), |sum, cell| sum + cell)
+    }
+}
+
 impl Cell {
-    fn add(&mut self, group: &UserGroup, window: Window, calendar: &Calendar) {
+    fn count(&mut self, group: &UserGroup, window: Window, calendar: &Calendar) {
         if calendar.covers(group.d0, window) {
             self.eligible += group.users;
             self.retained += if group.days.meets(window) { group.users } else { 0 };
@@ -125,7 +170,9 @@ impl RetentionTally {
             points: calendar.outcomes().into_iter().map(|o| (o, Cell::default())).collect(),
             n_day: (0..=curve_days).map(|n| (Window::day(n), Cell::default())).collect(),
             unbounded: calendar.follow_up.map(unbounded).into_iter().flatten().collect(),
+            brackets: BRACKETS.into_iter().map(|window| (window, Cell::default())).collect(),
             cohorts: BTreeMap::new(),
+            calendar_cohorts: BTreeMap::new(),
             weeks: (curve_days + 1) / 7,
         }
     }
@@ -135,17 +182,28 @@ impl RetentionTally {
         let calendar = self.calendar;
         self.users += group.users;
         for (outcome, cell) in &mut self.points {
-            cell.add(group, outcome.window, &calendar);
+            cell.count(group, outcome.window, &calendar);
         }
-        for (window, cell) in self.n_day.iter_mut().chain(&mut self.unbounded) {
-            cell.add(group, *window, &calendar);
+        let days = self.n_day.iter_mut().chain(&mut self.unbounded).chain(&mut self.brackets);
+        for (window, cell) in days {
+            cell.count(group, *window, &calendar);
         }
-        let empty = || (0, vec![Cell::default(); self.weeks as usize]);
         let monday = group.d0.week(Weekday::Mon).first_day();
-        let (users, cells) = self.cohorts.entry(monday).or_insert_with(empty);
-        *users += group.users;
-        for (week, cell) in (0..).zip(cells) {
-            cell.add(group, Window::week(week), &calendar);
+        // Days of the first week that were gone before the user came.
+        let late = group.d0.weekday().num_days_from_monday();
+        let calendar_week = |week: u32| {
+            let rolling = Window::week(week);
+            Window { first: rolling.first.saturating_sub(late), last: rolling.last - late }
+        };
+        let empty = || (0, vec![Cell::default(); self.weeks as usize]);
+        let tables: [(&mut Cohorts, &dyn Fn(u32) -> Window); 2] =
+            [(&mut self.cohorts, &Window::week), (&mut self.calendar_cohorts, &calendar_week)];
+        for (cohorts, window) in tables {
+            let (users, cells) = cohorts.entry(monday).or_insert_with(empty);
+            *users += group.users;
+            for (week, cell) in (0..).zip(cells) {
+                cell.count(group, window(week), &calendar);
+            }
         }
     }
 
@@ -161,18 +219,25 @@ impl RetentionTally {
             meaning: outcome.meaning,
             rate: cell.rate(),
         };
+        let bracket = |(Window { first, last }, cell): (Window, Cell)| RetentionPoint {
+            name: format!("{first}-{last}"),
+            meaning: format!("active on any of days {first} to {last}"),
+            rate: cell.rate(),
+        };
         RetentionTable {
             users: self.users,
             last_complete_date: self.calendar.last_complete.to_string(),
             points: self.points.into_iter().map(point).collect(),
             n_day: curve(self.n_day),
             unbounded: curve(self.unbounded),
+            brackets: self.brackets.into_iter().map(bracket).collect(),
             cohorts: finish_cohorts(self.cohorts),
+            calendar_cohorts: finish_cohorts(self.calendar_cohorts),
         }
     }
 }
 
-fn finish_cohorts(cohorts: BTreeMap<NaiveDate, (u64, Vec<Cell>)>) -> Vec<Cohort> {
+fn finish_cohorts(cohorts: Cohorts) -> Vec<Cohort> {
     let reached = |cells: &[Cell]| cells.iter().take_while(|cell| cell.eligible > 0).count();
     let weeks = cohorts.values().map(|(_, cells)| reached(cells)).max().unwrap_or(0);
     let finish = |(monday, (users, cells)): (NaiveDate, (u64, Vec<Cell>))| Cohort {
@@ -266,5 +331,34 @@ mod tests {
         let calendar = Calendar { last_complete: date("2026-03-10"), follow_up: None };
         let table = tabulate(&groups, calendar, 34);
         assert_eq!(table.cohorts[1].cells, [None]);
+    }
+
+    #[test]
+    fn calendar_weeks_end_on_sundays() {
+        // A Monday and a Saturday of one week; both come back on the Monday after.
+        let groups = [group("2026-03-02", &[0, 7], 3), group("2026-03-07", &[0, 2], 5)];
+        let calendar = Calendar { last_complete: date("2026-03-16"), follow_up: None };
+        let table = tabulate(&groups, calendar, 34);
+        let cells = |cohorts: &[Cohort]| -> Vec<_> {
+            let counts = |cell: &CohortCell| (cell.retained, cell.eligible, cell.incomplete);
+            cohorts[0].cells.iter().map(|cell| cell.as_ref().map(counts)).collect()
+        };
+        assert_eq!(cells(&table.calendar_cohorts), [Some((8, 8, false)), Some((8, 8, false))]);
+        // Rolling: the Saturday's second week ends on the 20th, and its user came in the first.
+        assert_eq!(cells(&table.cohorts), [Some((8, 8, false)), Some((3, 3, true))]);
+    }
+
+    #[test]
+    fn brackets_count_any_of_their_days() {
+        let groups = [
+            group("2026-03-02", &[0, 2, 3], 2),
+            group("2026-03-02", &[0, 7], 3),
+            group("2026-03-20", &[0, 1], 4),
+        ];
+        let calendar = Calendar { last_complete: date("2026-03-25"), follow_up: None };
+        let table = tabulate(&groups, calendar, 34);
+        let counts: Vec<_> =
+            table.brackets.iter().map(|b| (b.name.as_str(), b.rate.count, b.rate.of)).collect();
+        assert_eq!(counts, [("1-3", 6, 9), ("4-7", 3, 5), ("8-14", 0, 5), ("15-28", 0, 0), ("29-56", 0, 0)]);
     }
 }

@@ -208,6 +208,37 @@ fn a_planted_effect_is_found_with_its_size() {
 }
 
 #[test]
+fn what_was_known_before_is_adjusted_for() {
+    // 800 users who were active on 20 days before and 800 who were not. Heavy users meet the theme more
+    // and stay more; alike users of the theme stay 20 points less.
+    let mut world = World::default();
+    for n in 0..1600 {
+        let (user, start) = (format!("u{n:04}"), noon(30 + n % 20));
+        let (heavy, nth) = (n % 2 == 0, n / 2 % 100);
+        let exposed = nth % 10 < if heavy { 7 } else { 3 };
+        world.conversation(&format!("c{n}"), &user, start, i32::from(exposed));
+        let stays = nth / 10 < if heavy { 8 } else { 4 } - if exposed { 2 } else { 0 };
+        if stays {
+            world.activity.push((user.clone(), start + 9 * 86_400_000));
+        }
+        for day in 1..=if heavy { 20 } else { 0 } {
+            world.activity.push((user.clone(), start - day * 86_400_000));
+            world.activity.push((user.clone(), start - day * 86_400_000 + 1));
+        }
+    }
+    world.activity.push(("nobody".into(), noon(90)));
+    let outcomes = world.measure(&OutcomeParams::default());
+    let effect = outcomes.effects.iter().find(|e| e.exposure == "theme:1" && e.outcome == "W1");
+    let effect = effect.expect("compared");
+    assert!(effect.difference.value.abs() < 0.05, "crude: {:?}", effect.difference);
+    let [history, conversations] = effect.adjusted.differences().expect("both sides");
+    assert!((history.value + 0.2).abs() < 1e-9 && history.high < 0.0, "{history:?}");
+    assert_eq!(history, conversations, "one conversation each");
+    assert_eq!(effect.adjusted.by_history.map(|adjusted| adjusted.strata), Some(2));
+    assert_eq!(effect.verdict, Verdict::Worse);
+}
+
+#[test]
 fn small_groups_are_suppressed_and_short_periods_noted() {
     let mut world = planted(20);
     for n in 0..19 {

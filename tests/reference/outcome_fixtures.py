@@ -1,9 +1,9 @@
 """Makes tests/fixtures/outcome/reference.json: what statsmodels and scipy say about counts.
 
-    pip install -r tests/reference/requirements.txt
+    pip install -r tests/reference/outcome.txt
     python tests/reference/outcome_fixtures.py > tests/fixtures/outcome/reference.json
 
-The unit tests of src/outcome/estimate.rs require the program to agree.
+The unit tests of src/estimate.rs require the program to agree.
 """
 
 import json

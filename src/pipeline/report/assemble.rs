@@ -262,7 +262,10 @@ fn methods(facts: &Facts<'_>) -> Vec<Method> {
             "Effects on retention",
             format!(
                 "Unit: user. Exposed: a conversation of the theme, or with the signal, in the first {} days; outcomes \
-                 begin after those days. Crude differences; comparisons with fewer than {} users on a side are left out.",
+                 begin after those days. Differences are among alike users: Mantel-Haenszel within strata of tenure and \
+                 prior activity, and again also of conversations in those days; the nearer to none is shown, and \
+                 nothing is called that does not hold in both and by a logistic model besides. Comparisons with \
+                 fewer than {} users on a side are left out.",
                 plan.outcomes.window_days, plan.outcomes.k_anonymity
             ),
         ),
