@@ -285,6 +285,7 @@ pub fn blocks(rows: usize, size: usize) -> Vec<usize> {
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
+    use ndarray::{Array2, s};
     use rand::{Rng, SeedableRng};
     use rand_xoshiro::Xoshiro256Plus;
 
