@@ -167,7 +167,9 @@ impl Default for EmbedConfig {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct CacheConfig {
-    /// `auto` (embeddings.redb in the folder of runs), a file, or empty for no cache.
+    /// `auto` (embeddings.redb in the folder of runs), a file, or empty for no cache. A file that is
+    /// no cache, or an input, is refused; one that may only be read is read; one that another process
+    /// holds is waited for 10 s in all.
     pub file: String,
     /// MiB above which what was used longest ago is dropped.
     pub max_mib: u64,

@@ -216,7 +216,7 @@ impl Config {
             "auto" => PathBuf::from(&self.output.dir).join("embeddings.redb"),
             file => PathBuf::from(file),
         };
-        Some(CacheParams { path, max_bytes: self.cache.max_mib << 20 })
+        Some(CacheParams { path, max_bytes: self.cache.max_mib.saturating_mul(1 << 20) })
     }
 }
 

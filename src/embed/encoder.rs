@@ -15,7 +15,8 @@ use super::{EmbedError, Embedder};
 /// What computes the forward pass.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Backend {
-    /// The packed kernel where it can carry the model, candle otherwise.
+    /// The packed kernel where it can carry the model and the machine has instructions for it,
+    /// candle otherwise: the portable kernel keeps the bits, at an eighth of candle's speed.
     #[default]
     Auto,
     /// The packed kernel; a model it cannot carry is an error.
@@ -32,6 +33,19 @@ impl Backend {
             "kernel" => Some(Backend::Kernel),
             "candle" => Some(Backend::Candle),
             _ => None,
+        }
+    }
+
+    /// What this means on this machine: `Auto` is candle for every model where there is only the
+    /// portable kernel. Their bits differ, and a cache must not mix them.
+    pub fn here(self) -> Backend {
+        self.on(Instructions::best())
+    }
+
+    fn on(self, best: Instructions) -> Backend {
+        match (self, best) {
+            (Backend::Auto, Instructions::Portable) => Backend::Candle,
+            (backend, _) => backend,
         }
     }
 }
@@ -166,19 +180,32 @@ impl Encoder {
     }
 }
 
+/// The instructions the kernel is to use; `None` for candle.
+fn instructions(
+    params: &EncodeParams,
+    misfit: Option<String>,
+    best: Instructions,
+) -> Result<Option<Instructions>, EmbedError> {
+    // Who names instructions wants the kernel that has them.
+    let backend = if params.instructions.is_some() { params.backend } else { params.backend.on(best) };
+    match (backend, misfit) {
+        (Backend::Candle, _) | (Backend::Auto, Some(_)) => Ok(None),
+        (Backend::Kernel, Some(reason)) => Err(EmbedError::Unfit(reason)),
+        (_, None) => {
+            let instructions = params.instructions.unwrap_or(best);
+            match instructions.available() {
+                true => Ok(Some(instructions)),
+                false => Err(EmbedError::NoInstructions(instructions.name())),
+            }
+        }
+    }
+}
+
 impl Path {
     fn load(model: &Model, layout: &Layout, params: &EncodeParams) -> Result<Path, EmbedError> {
-        let candle = || Ok(Path::Candle(Bert::load(model, layout)?));
-        match (params.backend, packed::misfit(layout)) {
-            (Backend::Candle, _) | (Backend::Auto, Some(_)) => candle(),
-            (Backend::Kernel, Some(reason)) => Err(EmbedError::Unfit(reason)),
-            (_, None) => {
-                let instructions = params.instructions.unwrap_or_else(Instructions::best);
-                if !instructions.available() {
-                    return Err(EmbedError::NoInstructions(instructions.name()));
-                }
-                Ok(Path::Packed(Packed::load(model, layout, instructions)?))
-            }
+        match instructions(params, packed::misfit(layout), Instructions::best())? {
+            Some(instructions) => Ok(Path::Packed(Packed::load(model, layout, instructions)?)),
+            None => Ok(Path::Candle(Bert::load(model, layout)?)),
         }
     }
 
@@ -263,5 +290,31 @@ pub fn normalize(vector: &mut [f32]) {
     let norm = vector.iter().map(|v| f64::from(*v) * f64::from(*v)).sum::<f64>().sqrt();
     if norm > 0.0 {
         vector.iter_mut().for_each(|v| *v = (f64::from(*v) / norm) as f32);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn auto_takes_the_kernel_where_it_is_fast() {
+        let portable = Instructions::Portable;
+        let chosen = |backend, asked, misfit: Option<&str>, best| {
+            let params = EncodeParams { backend, instructions: asked, ..EncodeParams::default() };
+            instructions(&params, misfit.map(str::to_owned), best).unwrap()
+        };
+        let best = Instructions::best();
+        if best != portable {
+            assert_eq!(chosen(Backend::Auto, None, None, best), Some(best));
+        }
+        assert_eq!(chosen(Backend::Auto, None, None, portable), None, "candle");
+        assert_eq!(chosen(Backend::Auto, Some(portable), None, portable), Some(portable));
+        assert_eq!(chosen(Backend::Kernel, None, None, portable), Some(portable));
+        assert_eq!(chosen(Backend::Auto, None, Some("relu"), best), None);
+        assert_eq!(chosen(Backend::Candle, None, None, best), None);
+        // Texts kept by one are not taken for the other's.
+        assert_eq!(Backend::Auto.on(portable), Backend::Candle);
+        assert_eq!(Backend::Auto.on(Instructions::Avx2), Backend::Auto);
     }
 }

@@ -19,7 +19,7 @@ pub fn check(plan: &Plan, files: &[SourceFile]) -> Result<(), CacheError> {
 pub fn open(plan: &Plan, model_hash: &str, tone_hash: &str) -> Result<Option<Arc<Cache>>, CacheError> {
     let Some(params) = plan.cache.clone() else { return Ok(None) };
     let mut hasher = blake3::Hasher::new();
-    for part in [model_hash, tone_hash, &format!("{:?} {FORMAT}", plan.encode.backend)] {
+    for part in [model_hash, tone_hash, &format!("{:?} {FORMAT}", plan.encode.backend.here())] {
         hasher.update(part.as_bytes()).update(&[0]);
     }
     Ok(Some(Arc::new(Cache::open(params, *hasher.finalize().as_bytes())?)))

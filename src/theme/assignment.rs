@@ -9,6 +9,8 @@ use crate::embed::kernel::Kernels;
 
 /// Parts that rows are summed in: fixed, so that the sums are, and few, as each holds all centroids.
 const PARTS: usize = 16;
+/// A block with a greater share of open rows is multiplied whole: picking them out would cost more.
+const MOST_OPEN: (usize, usize) = (3, 4);
 /// Bounds are widened by this share, for the rounding of their own sums.
 const WIDER: f32 = 1e-5;
 
@@ -58,6 +60,8 @@ struct Targets<'c> {
 #[derive(Default)]
 struct Desk {
     open: Vec<usize>,
+    /// Rows of a strip that go from a cluster to another.
+    moved: Vec<(usize, u32, u32)>,
     room: Room,
     marks: Vec<u16>,
 }
@@ -140,20 +144,31 @@ impl<'c> Targets<'c> {
         rows: &Rows<'_>,
         from: usize,
         places: &mut [Place],
-        Desk { open, room, marks }: &mut Desk,
+        Desk { open, moved, room, marks }: &mut Desk,
         changed: &mut Sums,
     ) {
         open.clear();
         open.extend((0..places.len()).filter(|&row| !self.stays(&mut places[row])).map(|row| from + row));
+        if open.len() * MOST_OPEN.1 > places.len() * MOST_OPEN.0 {
+            open.clear();
+            open.extend(from..from + places.len());
+        }
         marks.resize(self.right.stride() / 16, 0);
+        let soon = open.get(STRIP..).unwrap_or(&[]).iter().copied().chain(from + places.len()..);
+        let mut soon = soon.take(open.len());
         for open in open.chunks(STRIP) {
             let scores = rows.left().scores(open, &self.right, room);
             for (&row, scores) in open.iter().zip(scores) {
+                soon.by_ref().take(1).for_each(|row| rows.left().fetch(row));
                 let place = self.place(rows, row, scores, marks);
                 let before = std::mem::replace(&mut places[row - from], place);
                 if place.label != before.label {
-                    changed.shift(before.label, place.label, rows.values(row, row + 1));
+                    rows.fetch(row);
+                    moved.push((row, before.label, place.label));
                 }
+            }
+            for (row, before, after) in moved.drain(..) {
+                changed.shift(self.kernels, before, after, rows.values(row, row + 1));
             }
         }
     }
@@ -208,14 +223,13 @@ impl Sums {
     }
 
     /// `row` goes from a cluster, if it had one, to another.
-    fn shift(&mut self, from: u32, to: u32, row: &[f32]) {
+    fn shift(&mut self, kernels: &Kernels, from: u32, to: u32, row: &[f32]) {
         self.changes += 1;
         let width = row.len();
         for (label, sign) in [(to, 1), (from, -1)].into_iter().filter(|(label, _)| *label != NOWHERE.label) {
             self.counts[label as usize] += sign;
             if let Some(sums) = self.sums.as_slice_mut() {
-                let sums = &mut sums[label as usize * width..][..width];
-                sums.iter_mut().zip(row).for_each(|(sum, value)| *sum += sign as f64 * f64::from(*value));
+                kernels.accumulate(&mut sums[label as usize * width..][..width], row, sign as f64);
             }
         }
     }

@@ -8,7 +8,7 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use super::coarse::{Left, Right, Room, kernels, marked};
-use crate::embed::kernel::Kernels;
+use crate::embed::kernel::{Kernels, fetch};
 
 /// Rows of the left side that one task takes through a group of blocks.
 pub const ROWS: usize = 256;
@@ -71,12 +71,7 @@ impl<'a> Rows<'a> {
         };
         let (count, width) = values.dim();
         let all = values.as_slice().unwrap_or(&[]);
-        let half = |row: usize| {
-            let squares = all[row * width..][..width].iter().map(|value| f64::from(*value).powi(2));
-            (squares.sum::<f64>() / 2.0) as f32
-        };
-        let halves = (0..count).into_par_iter().map(half).collect();
-        let left = Left::of(all, count, width);
+        let (left, halves) = Left::of(all, count, width);
         Rows { values, kernels: kernels(), halves, left }
     }
 
@@ -94,6 +89,11 @@ impl<'a> Rows<'a> {
     pub fn values(&self, from: usize, to: usize) -> &[f32] {
         let width = self.values.ncols();
         &self.values.as_slice().unwrap_or(&[])[from * width..to * width]
+    }
+
+    /// Asks memory for a row that will be read soon.
+    pub fn fetch(&self, row: usize) {
+        fetch(self.values(row, row + 1));
     }
 
     /// All rows as the left side of products.
@@ -285,6 +285,7 @@ pub fn blocks(rows: usize, size: usize) -> Vec<usize> {
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
+    use ndarray::{Array2, s};
     use rand::{Rng, SeedableRng};
     use rand_xoshiro::Xoshiro256Plus;
 

@@ -6,10 +6,10 @@
 
 use rayon::prelude::*;
 
-use crate::embed::kernel::{Finish, Instructions, Kernels, Panels, Product};
+use crate::embed::kernel::{Finish, Instructions, Kernels, Panels, Product, fetch};
 
 /// Rows rounded by one task.
-const CHUNK: usize = 1_024;
+const CHUNK: usize = 256;
 /// Integers, marks and columns come by as many.
 const LANES: usize = 16;
 /// Share of the integers' step that rounding may take away: half, and what the division before it loses.
@@ -59,31 +59,25 @@ pub fn kernels() -> &'static Kernels {
 }
 
 impl Left {
-    /// `values`: `(count, width)` finite, row after row.
-    pub fn of(values: &[f32], count: usize, width: usize) -> Left {
+    /// `values`: `(count, width)` finite, row after row; and half the squared length of each.
+    pub fn of(values: &[f32], count: usize, width: usize) -> (Left, Vec<f32>) {
         let kernels = kernels();
         let depth = width.max(1).next_multiple_of(LANES);
-        let mut left = Left {
-            kernels,
-            depth,
-            integers: vec![0; count * depth],
-            scales: vec![0.0; count],
-            root: (width as f64).sqrt(),
-        };
-        let range = Panels::least_range(depth);
-        let chunks = left.integers.par_chunks_mut(CHUNK * depth).zip(left.scales.par_chunks_mut(CHUNK));
-        chunks.enumerate().for_each(|(chunk, (integers, scales))| {
-            let values = &values[chunk * CHUNK * width..][..scales.len() * width];
-            kernels.quantise(
-                &padded(values, width, depth, scales.len()),
-                depth,
-                depth,
-                range,
-                integers,
-                scales,
-            );
-        });
-        left
+        let (mut integers, mut scales) = (vec![0; count * depth], vec![0.0; count]);
+        let mut halves = vec![0.0; count];
+        let origin = vec![0.0; width];
+        let chunks = integers.par_chunks_mut(CHUNK * depth).zip(scales.par_chunks_mut(CHUNK));
+        chunks.zip(halves.par_chunks_mut(CHUNK)).enumerate().for_each(
+            |(chunk, ((integers, scales), halves))| {
+                let values = &values[chunk * CHUNK * width..][..scales.len() * width];
+                for (row, half) in halves.iter_mut().enumerate() {
+                    *half = (kernels.squared_distance(&values[row * width..][..width], &origin) / 2.0) as f32;
+                }
+                let values = padded(values, width, depth, scales.len());
+                kernels.quantise_to_length(&values, depth, integers, scales);
+            },
+        );
+        (Left { kernels, depth, integers, scales, root: (width as f64).sqrt() }, halves)
     }
 
     /// Scores of the rows at `places`, strictly ascending, each as long as the right's stride, in their order.
@@ -122,6 +116,13 @@ impl Left {
         out.chunks_exact(stride)
     }
 
+    /// Asks memory for the row at `place`, if there is one, whose scores will be wanted soon.
+    pub fn fetch(&self, place: usize) {
+        if let Some(integers) = self.integers.get(place * self.depth..(place + 1) * self.depth) {
+            fetch(integers);
+        }
+    }
+
     /// How far the scores of row `place`, half of whose squared length is `half`, may be from the truth.
     ///
     /// `x.y - x'.y' = (x - x').y + x'.(y - y')`, with `'` for what the integers stand for: by Cauchy and Schwarz no
@@ -142,15 +143,16 @@ impl Right {
         let columns = halves.len().next_multiple_of(LANES);
         let mut biases: Vec<f32> = halves.iter().map(|half| -half).collect();
         biases.resize(columns, f32::NEG_INFINITY);
-        let panels = Panels::pack(&padded(values, width, depth, columns), depth, 0, depth);
-        let largest = values.iter().fold(0.0, |largest: f32, value| largest.max(value.abs()));
-        let longest = halves.iter().fold(0.0, |longest: f32, half| longest.max(*half));
+        let (mut integers, mut scales) = (vec![0; columns * depth], vec![0.0; columns]);
+        let values = padded(values, width, depth, columns);
+        kernels().quantise_to_length(&values, depth, &mut integers, &mut scales);
+        let greatest = |values: &[f32]| values.iter().fold(0.0, |greatest: f32, v| greatest.max(*v));
         Right {
-            panels,
-            biases,
             count: halves.len(),
-            length: (2.0 * f64::from(longest)).sqrt() * (1.0 + 1e-6),
-            loss: f64::from(Panels::LOSS) * f64::from(largest) * (width as f64).sqrt(),
+            length: (2.0 * f64::from(greatest(halves))).sqrt() * (1.0 + 1e-6),
+            loss: ROUNDED * f64::from(greatest(&scales)) * (width as f64).sqrt(),
+            panels: Panels::of_integers(&integers, depth, scales),
+            biases,
         }
     }
 

@@ -127,3 +127,18 @@ fn a_cache_in_other_hands_is_waited_for_once_and_spoken_of() {
     let (facts, _) = night(folder, "first.jsonl", "again", "runs/embeddings.redb");
     assert_eq!(facts["misses"], 0, "{facts}");
 }
+
+#[cfg(unix)]
+#[test]
+fn a_link_to_nothing_is_reported_and_stays_a_link() {
+    let folder = tempdir().unwrap();
+    let folder = folder.path();
+    exports(folder);
+    std::os::unix::fs::symlink("store.redb", folder.join("cache.redb")).unwrap();
+    let (facts, said) = night(folder, "first.jsonl", "runs", "cache.redb");
+    assert_eq!(facts["stored"], 401, "{facts}");
+    assert!(said.contains("store.redb, where a link leads, was not there; a new cache was begun"), "{said}");
+    assert!(folder.join("cache.redb").is_symlink() && folder.join("store.redb").is_file());
+    let (facts, said) = night(folder, "first.jsonl", "again", "cache.redb");
+    assert_eq!((&facts["misses"], said.contains("cache:")), (&0.into(), false), "{said}");
+}

@@ -32,6 +32,11 @@ impl From<redb::Error> for Fault {
         use redb::Error as E;
         match error {
             E::DatabaseAlreadyOpen | E::LockProtocolMismatch => Fault::Busy,
+            // Where it may be written it is mended before anybody hears of it.
+            E::RepairAborted => Fault::Refused {
+                what: "a killed run left it to be mended, and it may only be read".to_owned(),
+                hint: "let a run that may write it mend it",
+            },
             // A file cut short comes as an error of reading.
             E::Io(source) if is_content(source.kind()) => Fault::Damaged(source.to_string()),
             E::Io(source) => source.into(),
@@ -51,6 +56,9 @@ impl From<redb::Error> for Fault {
 impl From<io::Error> for Fault {
     fn from(error: io::Error) -> Fault {
         use io::ErrorKind as E;
+        if error.kind() == E::WouldBlock {
+            return Fault::Busy;
+        }
         let hint = match error.kind() {
             E::PermissionDenied => "may this user read and write the file and its folder?",
             E::ReadOnlyFilesystem => "its file system may only be read",

@@ -27,9 +27,10 @@ struct Layers {
 }
 
 impl Overlay {
-    /// The file at `path`.
+    /// The file at `path`, which nobody may write meanwhile: `WouldBlock` where somebody does.
     pub(super) fn open(path: &Path) -> io::Result<Overlay> {
         let file = File::open(path)?;
+        file.try_lock_shared()?;
         let bytes = file.metadata()?.len();
         Ok(Overlay(Mutex::new(Layers { file, file_bytes: bytes, bytes, written: BTreeMap::new() })))
     }

@@ -30,8 +30,9 @@ pub(super) const RECORDS: TableDefinition<'_, u64, &[u8]> = TableDefinition::new
 /// How many runs have begun: the clock of recency, which no wrong system time turns back.
 pub(super) const RUNS: TableDefinition<'_, (), u32> = TableDefinition::new("runs 1");
 
-/// How long a run waits in vain for another process to let go, all in all: about what shrinking a
-/// store of half a gigabyte takes. Waits that are rewarded do not count.
+/// How long a run waits in vain for another process to let go, all in all. Shrinking a store of some
+/// gigabytes takes longer: a run that comes then goes on without, and asks again with every batch.
+/// Waits that are rewarded do not count.
 pub(super) const PATIENCE: Duration = Duration::from_secs(10);
 /// And once that is used up: a stopped process must cost no batch more than this.
 const PATIENCE_LOST: Duration = Duration::from_millis(50);
@@ -91,7 +92,9 @@ impl Store {
     /// length, and the record's own checksum comes too late for that. Pages damaged under an earlier
     /// run's hands and written again have good checksums; their keys are looked at for that.
     pub(super) fn begin(&mut self) -> Result<u32, Fault> {
-        if let Some(folder) = self.path.parent() {
+        // A bare name is in the folder we are in.
+        let folder = self.path.parent().filter(|folder| !folder.as_os_str().is_empty());
+        if let Some(folder) = folder {
             if self.is_link && !folder.exists() {
                 let what = format!("a link leads there, and there is no folder {}", folder.display());
                 return Err(Fault::Refused { what, hint: "is a disk missing?" });
@@ -114,11 +117,12 @@ impl Store {
         addresses: &[Address],
         mut accept: impl FnMut(usize, u32, &[u8]) -> bool,
     ) -> Result<(), Fault> {
+        let access = self.access;
         self.session(|path| {
             if is_missing(path)? {
                 return Ok(());
             }
-            let db = open_to_read(path)?;
+            let db = open_to_read(path, access)?;
             let txn = db.begin_read()?;
             let (index, records) = (txn.open_table(INDEX)?, txn.open_table(RECORDS)?);
             let mut found = Vec::with_capacity(addresses.len());
@@ -250,6 +254,9 @@ fn look_through(path: &Path) -> Result<u32, redb::Error> {
     let txn = db.begin_write()?;
     let run = count_run(&txn)?;
     txn.abort()?;
+    drop(db);
+    // Sound, but left unfinished by a killed run it can be gone through only as it was just now.
+    open_to_read(path, Access::Read)?;
     Ok(run)
 }
 
@@ -308,10 +315,10 @@ fn check_index(txn: &WriteTransaction) -> Result<(), redb::Error> {
     Ok(())
 }
 
-fn open_to_read(path: &Path) -> Result<ReadOnlyDatabase, redb::Error> {
+fn open_to_read(path: &Path, access: Access) -> Result<ReadOnlyDatabase, redb::Error> {
     match builder().open_read_only(path) {
         // A process was killed while writing: opening to write goes back to the last commit.
-        Err(DatabaseError::RepairAborted) => {
+        Err(DatabaseError::RepairAborted) if access == Access::Write => {
             builder().open(path)?.close()?;
             Ok(builder().open_read_only(path)?)
         }

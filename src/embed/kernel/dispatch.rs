@@ -103,6 +103,8 @@ pub struct Kernels {
     above: unsafe fn(&[f32], f32, &mut [u16]),
     two_greatest: unsafe fn(&[f32]) -> (f32, f32),
     squared_distance: unsafe fn(&[f32], &[f32]) -> f64,
+    accumulate: unsafe fn(&mut [f64], &[f32], f64),
+    quantise_to_length: unsafe fn(&[f32], usize, &mut [i16], &mut [f32]),
 }
 
 impl Kernels {
@@ -168,8 +170,24 @@ impl Kernels {
 
     /// See `scores::squared_distance`.
     pub fn squared_distance(&self, a: &[f32], b: &[f32]) -> f64 {
-        // SAFETY: the machine has the instructions; plain Rust otherwise.
+        assert!(a.len() == b.len(), "vectors of one length");
+        // SAFETY: as above.
         unsafe { (self.squared_distance)(a, b) }
+    }
+
+    /// See `scores::accumulate`.
+    pub fn accumulate(&self, sums: &mut [f64], row: &[f32], factor: f64) {
+        assert!(sums.len() == row.len(), "a sum for every value");
+        // SAFETY: as above.
+        unsafe { (self.accumulate)(sums, row, factor) }
+    }
+
+    /// See `rows::quantise_to_length`.
+    pub fn quantise_to_length(&self, x: &[f32], depth: usize, to: &mut [i16], scales: &mut [f32]) {
+        assert!(depth.is_multiple_of(16) && depth <= 65_536, "depths are multiples of 16, 65,536 at most");
+        assert!(x.len() == scales.len() * depth && to.len() == x.len(), "a scale for every row");
+        // SAFETY: as above.
+        unsafe { (self.quantise_to_length)(x, depth, to, scales) }
     }
 }
 
@@ -189,6 +207,8 @@ macro_rules! kernels {
                 above,
                 two_greatest,
                 squared_distance,
+                accumulate,
+                quantise_to_length,
             };
 
             $(#[target_feature(enable = $feature)])*
@@ -230,7 +250,17 @@ macro_rules! kernels {
 
             $(#[target_feature(enable = $feature)])*
             unsafe fn squared_distance(a: &[f32], b: &[f32]) -> f64 {
-                scores::squared_distance(a, b)
+                unsafe { scores::squared_distance(a, b) }
+            }
+
+            $(#[target_feature(enable = $feature)])*
+            unsafe fn accumulate(sums: &mut [f64], row: &[f32], factor: f64) {
+                unsafe { scores::accumulate(sums, row, factor) }
+            }
+
+            $(#[target_feature(enable = $feature)])*
+            unsafe fn quantise_to_length(x: &[f32], depth: usize, to: &mut [i16], scales: &mut [f32]) {
+                unsafe { rows::quantise_to_length::<$lanes>(x, depth, to, scales) }
             }
         }
     };

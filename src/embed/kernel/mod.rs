@@ -24,3 +24,4 @@ pub use attention::Attention;
 pub use dispatch::{Instructions, Kernels};
 pub use forward::{FeedForward, Layer, Linear, Norm, PackedBert, Pooled, Room, Shape};
 pub use product::{Finish, Panels, Product};
+pub use scores::fetch;

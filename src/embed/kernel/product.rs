@@ -43,16 +43,29 @@ impl Panels {
         let scales: Vec<f32> = (0..columns)
             .map(|c| row(c).iter().fold(1e-20_f32, |top, w| top.max(w.abs())) / WEIGHT_RANGE)
             .collect();
+        let integers = scales
+            .iter()
+            .enumerate()
+            .flat_map(|(column, scale)| row(column).iter().map(move |value| nearest_even(value / scale)));
+        Panels::of_integers(&integers.collect::<Vec<i16>>(), depth, scales)
+    }
+
+    /// Packs `(columns, depth)` integers, row-major, each of which stands for so much as its column's scale says.
+    ///
+    /// Both are multiples of 16. Rows on the left may go beyond `range` where other reasons keep sums in 32 bits.
+    pub fn of_integers(integers: &[i16], depth: usize, scales: Vec<f32>) -> Panels {
+        let columns = scales.len();
+        assert!(columns.is_multiple_of(LANES) && depth.is_multiple_of(LANES), "widths are multiples of 16");
+        assert_eq!(integers.len(), columns * depth, "columns x depth values");
         let mut packed = vec![Line([0; 2 * LANES]); columns * depth / (2 * LANES)];
         let mut heaviest = 1_i64;
-        for column in 0..columns {
-            let (panel, lane) = (column / LANES, column % LANES);
-            let mut weight = 0;
-            for (k, value) in row(column).iter().enumerate() {
-                let integer = nearest_even(value / scales[column]);
-                weight += i64::from(integer.unsigned_abs());
-                packed[panel * depth / 2 + k / 2].0[2 * lane + k % 2] = integer;
+        for (column, integers) in integers.chunks_exact(depth.max(1)).enumerate() {
+            let lane = column % LANES;
+            let panel = &mut packed[column / LANES * depth / 2..][..depth / 2];
+            for (line, pair) in panel.iter_mut().zip(integers.chunks_exact(2)) {
+                line.0[2 * lane..2 * lane + 2].copy_from_slice(pair);
             }
+            let weight: i64 = integers.iter().map(|integer| i64::from(integer.unsigned_abs())).sum();
             heaviest = heaviest.max(weight);
         }
         let range = (i64::from(i32::MAX) / heaviest).min(i64::from(i16::MAX)) as f32;
@@ -87,14 +100,6 @@ impl Panels {
     pub fn range(&self) -> f32 {
         self.range
     }
-
-    /// A range that no matrix of this depth goes below, whatever its weights.
-    pub fn least_range(depth: usize) -> f32 {
-        (i64::from(i32::MAX) / (depth.max(1) as i64 * WEIGHT_RANGE as i64)).min(i64::from(i16::MAX)) as f32
-    }
-
-    /// How far a weight may be from the integer that stands for it, in shares of a column's largest weight.
-    pub const LOSS: f32 = 0.51 / WEIGHT_RANGE;
 
     /// Lowers the range, to share rounded activations with another matrix.
     pub fn narrow(&mut self, range: f32) {

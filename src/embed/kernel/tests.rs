@@ -237,37 +237,53 @@ fn distances_have_the_same_bits_everywhere() {
 }
 
 #[test]
-fn integers_lose_no_more_than_they_say() {
+fn rows_of_one_length_lose_little_and_multiply_without_overflow() {
     let mut rng = Xoshiro256PlusPlus::seed_from_u64(7);
-    for depth in [16, 96, 384] {
-        let weights = random(&mut rng, 16 * depth, 1.0);
-        let panels = Panels::pack(&weights, depth, 0, depth);
-        assert!(Panels::least_range(depth) <= panels.range());
-        // One input at a time is one weight.
-        for place in [0, depth - 1] {
-            let mut x = vec![0.0; depth];
-            x[place] = 1.0;
-            let found = same_everywhere(|kernels| {
-                let (mut left, mut scales) = (vec![0; depth], vec![0.0]);
-                kernels.quantise(&x, depth, depth, Panels::least_range(depth), &mut left, &mut scales);
-                let (right, out) = (&panels, &mut [0.0; 16]);
-                let (bias, finish) = (None, Finish::Store);
-                kernels.product(Product {
-                    left: &left,
-                    left_scales: &scales,
-                    right,
-                    bias,
-                    finish,
-                    out,
-                    stride: 16,
-                });
-                out.to_vec()
-            });
-            for (column, found) in found.iter().enumerate() {
-                let weights = &weights[column * depth..][..depth];
-                let largest = weights.iter().fold(0.0f32, |top, weight| top.max(weight.abs()));
-                assert!((found - weights[place]).abs() <= Panels::LOSS * largest, "{found}");
-            }
+    for (case, depth) in [(0, 16), (1, 96), (2, 384), (3, 384), (4, 1024)] {
+        let mut x = random(&mut rng, 16 * depth, [1.0, 1e-6, 300.0, 1.0, 1.0][case]);
+        match case {
+            // A single value; nothing; all the same, the longest there is.
+            2 => x[..depth].fill(0.0),
+            3 => x[..depth].iter_mut().skip(1).for_each(|value| *value = 0.0),
+            4 => x.fill(0.7),
+            _ => {}
+        }
+        let mut scales = vec![0.0; 16];
+        let found = same_everywhere(|kernels| {
+            let (mut left, mut out) = (vec![0; 16 * depth], vec![0.0; 256]);
+            let mut scales = vec![0.0; 16];
+            kernels.quantise_to_length(&x, depth, &mut left, &mut scales);
+            let panels = Panels::of_integers(&left, depth, scales.clone());
+            let (left, left_scales, right, bias) = (&left[..], &scales[..], &panels, None);
+            let (out_rows, finish) = (&mut out[..], Finish::Store);
+            kernels.product(Product { left, left_scales, right, bias, finish, out: out_rows, stride: 16 });
+            out
+        });
+        let kernels = Instructions::best().kernels().unwrap();
+        kernels.quantise_to_length(&x, depth, &mut vec![0; 16 * depth], &mut scales);
+        let norm = |row: &[f32]| row.iter().map(|v| f64::from(*v).powi(2)).sum::<f64>().sqrt();
+        for (i, value) in found.iter().enumerate() {
+            let (a, b) = (&x[i / 16 * depth..][..depth], &x[i % 16 * depth..][..depth]);
+            let exact: f64 = a.iter().zip(b).map(|(a, b)| f64::from(*a) * f64::from(*b)).sum();
+            let loss = |place: usize| 0.51 * f64::from(scales[place]) * (depth as f64).sqrt();
+            let (loss_a, loss_b) = (loss(i / 16), loss(i % 16));
+            let bound = loss_a * norm(b) + (norm(a) + loss_a) * loss_b + 1e-6 * norm(a) * norm(b);
+            assert!((f64::from(*value) - exact).abs() <= bound, "{depth}: {value} for {exact}");
+            assert!(bound <= 1e-3 * norm(a) * norm(b) + f64::from(f32::MIN_POSITIVE), "{bound}");
+        }
+    }
+}
+
+#[test]
+fn sums_have_the_same_bits_everywhere() {
+    let mut rng = Xoshiro256PlusPlus::seed_from_u64(8);
+    for length in [0, 3, 16, 50, 384] {
+        let (a, b) = (random(&mut rng, length, 1.0), random(&mut rng, length, 1.0));
+        for kernels in Instructions::ALL.into_iter().filter_map(Instructions::kernels) {
+            let mut sums: Vec<f64> = a.iter().map(|value| f64::from(*value)).collect();
+            kernels.accumulate(&mut sums, &b, -1.0);
+            let expected: Vec<f64> = a.iter().zip(&b).map(|(a, b)| f64::from(*a) - f64::from(*b)).collect();
+            assert_eq!(sums, expected);
         }
     }
 }

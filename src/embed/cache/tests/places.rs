@@ -176,6 +176,29 @@ mod unix {
         }
     }
 
+    /// A store that a killed run left behind, and one that is being written.
+    #[test]
+    fn a_file_in_other_hands_that_may_only_be_read_is_left_alone() {
+        let folder = folder();
+        let (path, copy) = (folder.path().join("cache.redb"), folder.path().join("copy.redb"));
+        filled(&path, 100);
+        let writer = redb::Database::open(&path).unwrap();
+        let txn = writer.begin_write().unwrap();
+        txn.open_table(redb::TableDefinition::<u64, u64>::new("more")).unwrap().insert(1, 1).unwrap();
+        txn.commit().unwrap();
+        fs::copy(&path, &copy).unwrap();
+        for (path, words) in [(&copy, "left it to be mended"), (&path, "another process kept it locked")] {
+            let before = fs::read(path).unwrap();
+            fs::set_permissions(path, fs::Permissions::from_mode(0o444)).unwrap();
+            let cache = open(path);
+            assert_eq!(found(&cache, 0..100), 0);
+            let report = cache.finish();
+            assert!(report.troubles.iter().all(|sentence| sentence.contains(words)), "{report:?}");
+            assert_eq!(report.troubles.len(), 1);
+            assert_eq!(fs::read(path).unwrap(), before);
+        }
+    }
+
     #[test]
     fn a_damaged_file_that_may_only_be_read_is_not_believed_and_not_moved() {
         let folder = folder();
