@@ -146,13 +146,13 @@ fn intervals(adjusted: &Adjustment) -> [Interval; 3] {
 pub fn coverage(seeds: u64) -> Vec<Measure> {
     let effects = [-0.12, -0.08, -0.04, 0.0, 0.03, 0.06];
     let themes = [0.05, 0.10, 0.20, 0.08, 0.15, 0.30];
-    let [history, conversations, model, crude] = repeat(seeds, |seed| {
+    let [history, conversations, model, shown, crude] = repeat(seeds, |seed| {
         let users = world(&mut dice(1, seed), 3000, USUAL, &themes, &effects);
-        let mut shares = [Share::default(); 4];
+        let mut shares = [Share::default(); 5];
         for effect in Counted::new(&users).compare(&users, &rules(0.05)) {
             let truth = effects[theme(&effect)];
             let all = intervals(&effect.adjusted);
-            let intervals = [all[0], all[1], all[2], effect.difference];
+            let intervals = [all[0], all[1], all[2], effect.difference, effect.crude_difference];
             shares
                 .iter_mut()
                 .zip(intervals)
@@ -165,6 +165,7 @@ pub fn coverage(seeds: u64) -> Vec<Measure> {
         line("coverage", "Adjusted difference covers the planted effect", history, COVERS),
         line("methods.by_conversations", "The same, also by conversations", conversations, COVERS),
         line("methods.model", "Logistic model, standardized, covers", model, COVERS),
+        line("methods.shown", "The difference shown (nearer to none) covers", shown, COVERS),
         line("methods.crude", "Crude difference covers", crude, None),
     ]
 }
@@ -181,7 +182,7 @@ pub fn power_user(seeds: u64) -> Vec<Measure> {
             let mut shares = [Share::default(); 5];
             shares[0].count(covers(&history, -0.08));
             shares[1].count(covers(&conversations, -0.08));
-            shares[2].count(effect.difference.value > 0.0);
+            shares[2].count(effect.crude_difference.value > 0.0);
             shares[3].count(effect.verdict == Verdict::Better);
             shares[4].count(effect.verdict == Verdict::Worse);
             shares
