@@ -69,24 +69,29 @@ pub unsafe fn quantise<L: Lanes>(
 const LENGTH: f32 = 46_000.0;
 
 /// Rounds rows of `depth` values to integers that make vectors of one length, each row by its own scale: `x ~ to *
-/// scale`, no value off by more than 0.51 of it. `depth` is a multiple of 16, at most 65,536.
+/// scale`, no value off by more than 0.51 of it. `depth` is a multiple of 16, at most 65,536. A row of zeros has a scale of
+/// 0: it loses nothing.
 #[inline(always)]
 pub unsafe fn quantise_to_length<L: Lanes>(x: &[f32], depth: usize, to: &mut [i16], scales: &mut [f32]) {
     debug_assert!(x.len() == scales.len() * depth && to.len() == x.len());
     for (i, scale) in scales.iter_mut().enumerate() {
         unsafe {
             let (x, to) = (x.as_ptr().add(i * depth), to.as_mut_ptr().add(i * depth));
-            let (mut top, mut squares) = (L::splat(1e-20), L::splat(0.0));
+            let (mut top, mut squares) = (L::splat(0.0), L::splat(0.0));
             for k in (0..depth).step_by(LANES) {
                 let values = L::load(x.add(k));
                 top = L::max(top, L::abs(values));
                 squares = L::fma(values, values, squares);
             }
-            // One great value among small ones meets the end of 16 bits first.
-            *scale = (L::sum(squares).sqrt() * 1.001 / LENGTH).max(L::largest(top) / 32_767.0);
+            let top = L::largest(top);
+            // One great value among small ones meets the end of 16 bits first; below 1e-20 the factor would overflow.
+            *scale = (L::sum(squares).sqrt() * 1.001 / LENGTH).max(top.max(1e-20) / 32_767.0);
             let factor = L::splat(1.0 / *scale);
             for k in (0..depth).step_by(LANES) {
                 L::store_narrow(to.add(k), L::to_ints(L::mul(L::load(x.add(k)), factor)));
+            }
+            if top == 0.0 {
+                *scale = 0.0;
             }
         }
     }
