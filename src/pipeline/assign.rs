@@ -9,11 +9,11 @@ use ndarray::{Array2, ArrayView2, aview1};
 use serde::Serialize;
 
 use super::curate::Desk;
+use super::encoder::SharedEncoder;
+use super::first::First;
 use super::themes::{Requests, load};
-use super::{PipelineError, embed, ledger, read, signals};
+use super::{PipelineError, first, ledger};
 use crate::config::{Config, Plan};
-use crate::embed::Encoder;
-use crate::engine::{Engine, EngineParams};
 use crate::progress::Progress;
 use crate::read::expand;
 use crate::run::{Run, RunDraft, RunError, read_json};
@@ -60,17 +60,10 @@ pub fn assign(
     let files = expand(&plan.conversations)?;
     let scratch = Scratch::create()?;
     let mut draft = RunDraft::open(&scratch.0, "assign")?;
-    let engine = Engine::local(&EngineParams {
-        threads: plan.threads,
-        memory_bytes: plan.memory_bytes,
-        spill_dir: draft.path("staging").join("spill"),
-    })?;
-    let tone = ToneHead::bundled()?;
-    let summary = draft.stage("read", |d| read::run(&plan, &files, &engine, d, progress))?;
-    let encoder = || Encoder::load(&model, plan.encode).map(Arc::new);
-    let encoded = draft.stage("embed", |d| embed::run(&engine, encoder, tone, None, d, progress))?;
-    let size = (summary.conversations, encoded.dimensions);
-    draft.stage("signals", |d| signals::run(&plan.signals, size, &engine, d, progress))?;
+    let engine = first::engine(&plan, &draft)?;
+    let (tone, mut encoder) = (ToneHead::bundled()?, SharedEncoder::new(model, plan.encode));
+    let first = First { plan: &plan, files: &files, encoder: &mut encoder, tone, cache: None };
+    let (_, encoded) = first.run(&engine, &mut draft, progress)?;
     let requests = load(&draft)?;
     let vectors = requests.matrix(encoded.dimensions);
     let found = nearest(&desk, vectors.view(), &plan);

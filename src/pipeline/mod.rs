@@ -7,6 +7,7 @@ mod embed;
 mod encoder;
 mod error;
 mod finish;
+mod first;
 mod inputs;
 mod ledger;
 mod map;
@@ -28,13 +29,13 @@ pub use assign::{Assigned, assign, write_assigned};
 pub use curate::{Desk, ThemeLine};
 use encoder::SharedEncoder;
 pub use error::PipelineError;
+use first::First;
 pub use inputs::{InputFile, fingerprint};
 pub use read::{FileFacts, ReadSummary};
 pub use tune::{Tuned, tune};
 
 use crate::config::Plan;
 use crate::embed::cache::CacheReport;
-use crate::engine::{Engine, EngineParams};
 use crate::progress::Progress;
 use crate::read::expand;
 use crate::report::Report;
@@ -91,25 +92,14 @@ pub fn run(plan: &Plan, progress: &Progress) -> Result<Published, PipelineError>
     let fingerprint = fingerprint(plan, &model_hash, &tone_hash, &inputs, &past.hash())?;
 
     let mut draft = RunDraft::open(&plan.out, &fingerprint)?;
-    let engine = Engine::local(&EngineParams {
-        threads: plan.threads,
-        memory_bytes: plan.memory_bytes,
-        spill_dir: draft.path("staging").join("spill"),
-    })?;
+    let engine = first::engine(plan, &draft)?;
     write_file(&draft.path("config.toml"), plan.config.to_toml()?.as_bytes())?;
 
     let mut encoder = SharedEncoder::new(model.clone(), plan.encode);
-    if !draft.is_done("embed") {
-        encoder.load_meanwhile();
-    }
-    let read = draft.stage("read", |d| read::run(plan, &files, &engine, d, progress))?;
     let cache = cache::open(plan, &model_hash, &tone_hash)?;
-    let encoded = draft.stage("embed", |d| {
-        embed::run(&engine, || encoder.get(), tone.clone(), cache.clone(), d, progress)
-    })?;
+    let first = First { plan, files: &files, encoder: &mut encoder, tone, cache: cache.clone() };
+    let (read, encoded) = first.run(&engine, &mut draft, progress)?;
     let cache = cache.map(|cache| cache.finish());
-    let size = (read.conversations, encoded.dimensions);
-    draft.stage("signals", |d| signals::run(&plan.signals, size, &engine, d, progress))?;
     let size = encoded.dimensions;
     let themes = draft.stage("themes", |d| {
         let night = past.tonight(d, started)?;

@@ -9,13 +9,13 @@ use ndarray::Array2;
 use serde::Deserialize;
 
 use super::encoder::SharedEncoder;
+use super::first::First;
 use super::rows::vector_at;
 use super::signals::shortened;
-use super::{InputFile, PipelineError, cache, embed, fingerprint, inputs, ledger, read, signals, themes};
+use super::{InputFile, PipelineError, cache, fingerprint, first, inputs, ledger, themes};
 use crate::config::{Config, EmbedConfig, Plan};
 use crate::conversation::cue::carries_request;
 use crate::embed::Model;
-use crate::engine::{Engine, EngineParams};
 use crate::progress::Progress;
 use crate::read::{SourceFile, expand};
 use crate::run::{Run, RunDraft, read_json, write_file};
@@ -142,20 +142,13 @@ fn drafted(
     let past = ledger::Past::open(&plan.out)?;
     let fingerprint = fingerprint(plan, &model_hash, &tone_hash, hashed, &past.hash())?;
     let mut draft = RunDraft::open(&plan.out, &fingerprint)?;
-    let engine = Engine::local(&EngineParams {
-        threads: plan.threads,
-        memory_bytes: plan.memory_bytes,
-        spill_dir: draft.path("staging").join("spill"),
-    })?;
+    let engine = first::engine(plan, &draft)?;
     write_file(&draft.path("config.toml"), plan.config.to_toml()?.as_bytes())?;
-    let read = draft.stage("read", |d| read::run(plan, files, &engine, d, progress))?;
     let cache = cache::open(plan, &model_hash, &tone_hash)?;
     let mut encoder = SharedEncoder::new(model.clone(), plan.encode);
-    let encoded =
-        draft.stage("embed", |d| embed::run(&engine, || encoder.get(), tone, cache.clone(), d, progress))?;
+    First { plan, files, encoder: &mut encoder, tone, cache: cache.clone() }
+        .run(&engine, &mut draft, progress)?;
     cache.map(|cache| cache.finish());
-    let size = (read.conversations, encoded.dimensions);
-    draft.stage("signals", |d| signals::run(&plan.signals, size, &engine, d, progress))?;
     let requests = themes::load(&draft)?;
     Ok(Rows { texts: requests.texts, vectors: requests.vectors })
 }

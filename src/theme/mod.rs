@@ -49,7 +49,7 @@ pub use dbscan::Dbscan;
 pub use hdbscan::Hdbscan;
 pub use kmeans::{KMeans, spread_start};
 pub use lloyd::{Geometry, Lloyd};
-pub use naming::{Description, Encode, Given, Separation, describe, encode_with, remembering};
+pub use naming::{Encode, Given, Separation, describe, encode_with, remembering};
 pub use params::{Algorithm, K, ThemeParams};
 pub use score::{Scores, score};
 
@@ -104,9 +104,9 @@ pub enum ThemeError {
 /// One thing users come for.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Theme {
-    /// 0 is the largest; ties by first row.
+    /// The label of its rows; as [`find`] numbers them 0 is the largest, ties by first row.
     pub id: u32,
-    /// Short title, unique among the themes.
+    /// Short title, unique among the themes: the one it keeps, else `automatic_name` or the next best that is free.
     pub name: String,
     /// The title that its rows would have it called; another than `name` where that was given before.
     pub automatic_name: String,
@@ -156,7 +156,7 @@ impl Themes {
         encode: &mut Encode<'_>,
         given: &Given<'_>,
     ) -> Result<(), ThemeError> {
-        self.themes = themes(describe(vectors, texts, &self.assignment, params, Some(encode), given)?);
+        self.themes = describe(vectors, texts, &self.assignment, params, Some(encode), given)?;
         Ok(())
     }
 }
@@ -184,7 +184,7 @@ pub fn find(
         return Ok(Themes { method: "no rows".into(), ..Themes::default() });
     }
     let found = group(vectors, texts, params, warm, progress)?.within(params.max_outliers, vectors);
-    let themes = themes(describe(vectors, texts, &found.clusters.labels, params, None, &Given::default())?);
+    let themes = describe(vectors, texts, &found.clusters.labels, params, None, &Given::default())?;
     let similarity = similarities(vectors, &found.clusters, &themes);
     progress.finish(&format!("{} themes", themes.len()));
     Ok(Themes {
@@ -358,21 +358,6 @@ fn kmeans(k: usize, params: &ThemeParams) -> KMeans {
         geometry: Geometry::Euclidean,
         batch: (params.algorithm == Algorithm::MiniBatch).then_some(BATCH),
     }
-}
-
-/// Descriptions in order of label as themes.
-fn themes(descriptions: Vec<Description>) -> Vec<Theme> {
-    let theme = |(id, described): (u32, Description)| Theme {
-        id,
-        name: described.name,
-        automatic_name: described.automatic_name,
-        keywords: described.keywords,
-        representative: described.representative,
-        size: described.size,
-        centroid: described.centroid,
-        separation: described.separation,
-    };
-    (0..).zip(descriptions).map(theme).collect()
 }
 
 /// Cosine of each row to its own theme's centroid; 0 for noise.

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{Names, Requests, ThemeEntry};
 use crate::theme::curation::{Curated, FIRST_PART};
 use crate::theme::ledger::{LedgerTheme, ThemeId};
-use crate::theme::{Description, Encode, Given, ThemeError, describe};
+use crate::theme::{Encode, Given, Theme, ThemeError, describe};
 
 /// Themes with conversations, largest first.
 pub fn entries(
@@ -28,7 +28,7 @@ pub fn entries(
         taken: bare.iter().map(|theme| theme.name.as_str()).collect(),
     };
     let described = describe(names.vectors, names.texts, &labels, names.params, Some(encode), &given)?;
-    let entry = |(theme, described): (&&LedgerTheme, Description)| ThemeEntry {
+    let entry = |(theme, described): (&&LedgerTheme, Theme)| ThemeEntry {
         id: theme.id.number(),
         theme: theme.id,
         name: described.name,

@@ -23,7 +23,7 @@ pub fn retention(points: &[CurvePoint], name: &str, largest: f64) -> String {
         last.day
     );
     let mut svg = open("curve", HEIGHT as u32 + 26, Some(&label));
-    svg += &levels(&scale);
+    svg += &scale.levels(|value| height_of(value, &scale), percent_tick);
     svg += &lines(&shown, &scale, &days);
     for point in &shown {
         svg += &hover(point, &scale, &days);
@@ -64,17 +64,6 @@ impl Days {
 fn height_of(value: f64, scale: &Scale) -> f64 {
     // Six pixels of air keep the top label inside.
     HEIGHT - (HEIGHT - 12.0) * scale.at(value) / 100.0
-}
-
-fn levels(scale: &Scale) -> String {
-    let level = |tick: &f64| {
-        let y = trim(height_of(*tick, scale));
-        format!(
-            r#"<line class="grid" x1="9%" x2="100%" y1="{y}" y2="{y}"/><text x="7.5%" y="{y}" dy="4" text-anchor="end">{}</text>"#,
-            percent_tick(*tick)
-        )
-    };
-    scale.ticks().iter().map(level).collect()
 }
 
 /// Band and line. Paths know no percent, so they live in a stretched square of 100 by the height.

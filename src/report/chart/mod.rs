@@ -51,6 +51,17 @@ impl Scale {
         (0..=steps).map(|i| self.low + i as f64 * self.step).collect()
     }
 
+    /// The ticks as lines across a plot whose first 9 percent hold their labels; `height`: a value's y.
+    pub fn levels(&self, height: impl Fn(f64) -> f64, label: impl Fn(f64) -> String) -> String {
+        let level = |tick: &f64| {
+            let (y, label) = (trim(height(*tick)), label(*tick));
+            format!(
+                r#"<line class="grid" x1="9%" x2="100%" y1="{y}" y2="{y}"/><text x="7.5%" y="{y}" dy="4" text-anchor="end">{label}</text>"#
+            )
+        };
+        self.ticks().iter().map(level).collect()
+    }
+
     /// The ticks as a row of labels to stand under plots of the same width.
     pub fn axis(&self, label: impl Fn(f64) -> String) -> String {
         let mut svg = open("axis", 18, None);

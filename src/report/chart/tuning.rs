@@ -41,7 +41,7 @@ pub fn plot(plot: &Plot<'_>) -> String {
     let largest = plot.lines.iter().flat_map(|(_, line)| line).fold(0.0_f64, |a, &b| a.max(b));
     let scale = Scale::from_zero(largest, 1.0);
     let mut svg = open("curve tuning", WHOLE, Some(plot.label));
-    svg += &levels(&scale);
+    svg += &scale.levels(|value| height_of(value, &scale), trim);
     for (place, (name, line)) in plot.lines.iter().enumerate() {
         let x = 9.0 + 30.0 * place as f64;
         svg += &format!(r#"<text class="line-{place}" x="{}" y="13">{}</text>"#, pct(x), escape_html(name));
@@ -115,17 +115,6 @@ impl Axis {
 fn height_of(value: f64, scale: &Scale) -> f64 {
     // Six pixels of air keep the top label inside.
     LEGEND + HEIGHT - (HEIGHT - 6.0) * scale.at(value) / 100.0
-}
-
-fn levels(scale: &Scale) -> String {
-    let level = |tick: &f64| {
-        let y = trim(height_of(*tick, scale));
-        format!(
-            r#"<line class="grid" x1="9%" x2="100%" y1="{y}" y2="{y}"/><text x="7.5%" y="{y}" dy="4" text-anchor="end">{}</text>"#,
-            trim(*tick)
-        )
-    };
-    scale.ticks().iter().map(level).collect()
 }
 
 /// Paths know no percent, so they live in a stretched square of 100 by the height.

@@ -15,7 +15,7 @@ mod vectors;
 use ndarray::{Array2, ArrayView2};
 use serde::{Deserialize, Serialize};
 
-use super::{ThemeError, ThemeParams, check_rows};
+use super::{Theme, ThemeError, ThemeParams, check_rows};
 use members::{Members, members};
 use scene::Scene;
 use terms::Terms;
@@ -41,25 +41,6 @@ impl Given<'_> {
     }
 }
 
-/// What one theme is called and known by.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Description {
-    /// Short title, unique among the themes: the one it keeps, else `automatic_name` or the next best that is free.
-    pub name: String,
-    /// The title that its rows would have it called, had none been given before.
-    pub automatic_name: String,
-    /// Telling words and pairs of words, the best first. May be empty.
-    pub keywords: Vec<String>,
-    /// Row nearest to the centroid.
-    pub representative: usize,
-    /// Rows in it.
-    pub size: usize,
-    /// Direction of the rows' mean, `d` values of unit length.
-    pub centroid: Vec<f32>,
-    /// How well the name alone finds held-out members; `None` without an encoder, or with too few.
-    pub separation: Option<Separation>,
-}
-
 /// How well a theme's name alone tells its held-out members from those of the nearest theme.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Separation {
@@ -71,6 +52,7 @@ pub struct Separation {
 
 /// Describes the themes of `vectors`, `(n, d)` finite unit rows. `texts`: one request per row;
 /// `labels`: each row's theme, `0..count`, every number used; `None` is noise. `given`: titles from before.
+/// In order of label, which is their `id`.
 ///
 /// # Errors
 /// Rows that do not match, vectors that are not finite, and what `encode` returns.
@@ -81,7 +63,7 @@ pub fn describe(
     params: &ThemeParams,
     encode: Option<&mut Encode<'_>>,
     given: &Given<'_>,
-) -> Result<Vec<Description>, ThemeError> {
+) -> Result<Vec<Theme>, ThemeError> {
     check_rows(vectors, texts)?;
     if labels.len() != texts.len() {
         return Err(ThemeError::Rows { vectors: labels.len(), texts: texts.len() });
@@ -114,7 +96,8 @@ pub fn describe(
             })
             .collect(),
     };
-    let describe = |(members, label): (Members, Label)| Description {
+    let theme = |(id, (members, label)): (u32, (Members, Label))| Theme {
+        id,
         name: label.name,
         automatic_name: label.automatic_name,
         keywords: label.keywords,
@@ -123,7 +106,7 @@ pub fn describe(
         centroid: members.centroid,
         separation: label.separation,
     };
-    Ok(members.into_iter().zip(labels).map(describe).collect())
+    Ok((0..).zip(members.into_iter().zip(labels)).map(theme).collect())
 }
 
 /// What is said of a theme's meaning.

@@ -30,11 +30,11 @@ fn requests() -> (Vec<String>, Vec<Option<u32>>) {
     ((0..400).map(text).collect(), labels)
 }
 
-fn described(texts: &[&str], labels: &[Option<u32>]) -> Vec<Description> {
+fn described(texts: &[&str], labels: &[Option<u32>]) -> Vec<Theme> {
     described_with(texts, labels, &Given::default())
 }
 
-fn described_with(texts: &[&str], labels: &[Option<u32>], given: &Given<'_>) -> Vec<Description> {
+fn described_with(texts: &[&str], labels: &[Option<u32>], given: &Given<'_>) -> Vec<Theme> {
     let mut encode = |texts: &[&str]| Ok(bag(texts));
     let vectors = bag(texts);
     describe(vectors.view(), texts, labels, &ThemeParams::default(), Some(&mut encode), given).unwrap()
@@ -70,7 +70,7 @@ fn the_order_of_rows_and_threads_change_nothing() {
     let pool = rayon::ThreadPoolBuilder::new().num_threads(3).build().unwrap();
     let other = pool.install(|| described(&moved, &moved_labels));
     for (one, other) in one.iter().zip(&other) {
-        let other = Description { representative: one.representative, ..other.clone() };
+        let other = Theme { representative: one.representative, ..other.clone() };
         assert_eq!(*one, other);
     }
 }
