@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use super::args::Inputs;
+use super::parts_seen::PartsSeen;
 use super::printer::tame;
 use super::{CliError, Session, run::config};
 use crate::config::{Plan, Problem, Problems};
@@ -13,7 +14,7 @@ use crate::embed::model::Hub;
 use crate::embed::{EmbedError, Encoder, Model, cache};
 use crate::progress::Progress;
 use crate::read::activity::read_activity;
-use crate::read::{Oddity, Place, ReadError, Reject, Sink, SourceFile, expand, read_file};
+use crate::read::{Oddity, Part, Place, ReadError, Reject, Sink, SourceFile, expand, read_file};
 
 /// Conversations and rejects shown.
 const SHOWN: usize = 3;
@@ -30,6 +31,7 @@ pub fn run(args: &Inputs, session: &Session) -> Result<(), CliError> {
         }
     }
     files.values().for_each(|file| inspect(file, &plan, &mut seen, &mut problems, session));
+    seen.put_together();
     check_share(&plan, &seen, &mut problems);
     check_activity(&plan, &mut problems, session);
     check_cache(&plan, &files, &mut problems);
@@ -71,6 +73,19 @@ struct Seen {
     first: Vec<Conversation>,
     rejects: Vec<Reject>,
     oddities: BTreeMap<Oddity, u64>,
+    parts: PartsSeen,
+}
+
+impl Seen {
+    /// Conversations in parts become conversations.
+    fn put_together(&mut self) {
+        let parts = std::mem::take(&mut self.parts);
+        self.conversations += parts.conversations();
+        self.turns += parts.turns;
+        self.users.extend(parts.users.iter().cloned());
+        let missing = SHOWN.saturating_sub(self.first.len());
+        self.first.extend(parts.first(missing));
+    }
 }
 
 impl Sink for Seen {
@@ -84,6 +99,11 @@ impl Sink for Seen {
         if self.first.len() < SHOWN {
             self.first.push(conversation);
         }
+        Ok(())
+    }
+
+    fn part(&mut self, _: Place, part: Part) -> Result<(), ReadError> {
+        self.parts.add(part);
         Ok(())
     }
 
@@ -105,11 +125,12 @@ impl Sink for Seen {
 fn inspect(file: &SourceFile, plan: &Plan, seen: &mut Seen, problems: &mut Vec<Problem>, session: &Session) {
     let name = file.path.display().to_string();
     session.progress.begin("check", None, "files");
-    let before = seen.conversations;
+    let before = seen.conversations + seen.parts.count;
     match read_file(file, &plan.read, seen) {
         Ok(format) => {
             let format = format.map_or("no record", |f| f.name()).to_owned();
-            seen.files.insert(name.clone(), (format, seen.conversations - before));
+            let records = seen.conversations + seen.parts.count - before;
+            seen.files.insert(name.clone(), (format, records));
         }
         Err(error) => problems.push(Problem::new(&name, error.to_string(), "")),
     }
@@ -170,15 +191,15 @@ fn print(seen: &Seen, json: bool, session: &Session) {
     if json {
         let oddities: BTreeMap<&str, u64> = seen.oddities.iter().map(|(o, n)| (o.name(), *n)).collect();
         let facts = serde_json::json!({
-            "files": seen.files.iter().map(|(name, (format, n))| serde_json::json!({"file": name, "format": format, "conversations": n})).collect::<Vec<_>>(),
+            "files": seen.files.iter().map(|(name, (format, n))| serde_json::json!({"file": name, "format": format, "records": n})).collect::<Vec<_>>(),
             "conversations": seen.conversations, "turns": seen.turns, "users": seen.users.len(),
             "undated": seen.undated, "rejected": seen.rejected, "oddities": oddities,
         });
         printer.data(&facts.to_string());
         return;
     }
-    for (name, (format, conversations)) in &seen.files {
-        printer.data(&format!("{name}: {conversations} conversations, format {format}"));
+    for (name, (format, records)) in &seen.files {
+        printer.data(&format!("{name}: {records} records, format {format}"));
     }
     printer.data(&format!(
         "{} conversations, {} turns, {} users, {} without a date, {} records rejected",

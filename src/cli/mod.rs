@@ -9,6 +9,7 @@ mod embed;
 mod evaluate;
 mod init;
 mod model;
+mod parts_seen;
 mod plot;
 mod printer;
 mod report;

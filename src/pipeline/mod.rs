@@ -12,6 +12,7 @@ mod inputs;
 mod ledger;
 mod map;
 mod outcomes;
+mod parts;
 mod read;
 mod report;
 mod rows;

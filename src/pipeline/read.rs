@@ -12,13 +12,14 @@ use datafusion::arrow::datatypes::{Int64Type, UInt64Type};
 use serde::{Deserialize, Serialize};
 
 use super::PipelineError;
+use super::parts::{Parts, put_together};
 use super::rows::{RawRow, raw_columns, raw_schema};
 use crate::config::Plan;
 use crate::conversation::Conversation;
 use crate::engine::Engine;
 use crate::progress::Progress;
 use crate::read::activity::read_activity;
-use crate::read::{Oddity, Place, ReadError, Reject, Sink, SourceFile, content_hash, read_file};
+use crate::read::{Oddity, Part, Place, ReadError, Reject, Sink, SourceFile, content_hash, read_file};
 use crate::run::{RunDraft, RunError};
 use crate::table::{BATCH_ROWS, TableWriter, text};
 
@@ -91,6 +92,17 @@ pub fn run(
         let format = read_file(file, &plan.read, &mut intake)?;
         let facts = FileFacts { path: intake.file.to_string(), format: format.map(|f| f.name().to_owned()) };
         intake.summary.files.push(facts);
+    }
+    let parts = std::mem::replace(&mut intake.parts, Parts::new(PathBuf::new()));
+    if let Some(parts) = parts.finish()? {
+        let mut each = |file: &str, place, conversation| {
+            if *intake.file != *file {
+                intake.file = file.into();
+            }
+            intake.conversation(place, conversation)
+        };
+        let repeated = put_together(engine, &parts, &draft.path("staging/threads.parquet"), &mut each)?;
+        intake.summary.repeated += repeated;
     }
     intake.flush()?;
     let Intake { writer, mut summary, mut rejects, examples, .. } = intake;
@@ -211,6 +223,7 @@ struct Intake<'a> {
     rows: Vec<RawRow>,
     bytes: usize,
     writer: TableWriter,
+    parts: Parts,
     rejects: Rejects,
     examples: Vec<Reject>,
     summary: ReadSummary,
@@ -230,6 +243,7 @@ impl<'a> Intake<'a> {
             rows: Vec::with_capacity(BATCH_ROWS),
             bytes: 0,
             writer: TableWriter::create(&raw, raw_schema())?,
+            parts: Parts::new(draft.path("staging/parts.parquet")),
             rejects: Rejects::create(draft)?,
             examples: Vec::new(),
             summary: ReadSummary::default(),
@@ -263,6 +277,10 @@ impl Sink for Intake<'_> {
         let content_hash = content_hash(&conversation);
         self.rows.push(RawRow { conversation, content_hash, file: self.file.clone(), place });
         if self.rows.len() >= BATCH_ROWS || self.bytes >= BATCH_BYTES { self.flush() } else { Ok(()) }
+    }
+
+    fn part(&mut self, place: Place, part: Part) -> Result<(), ReadError> {
+        self.parts.push(part, self.file.clone(), place).map_err(|e| ReadError::Sink(Box::new(e)))
     }
 
     fn reject(&mut self, reject: Reject) -> Result<(), ReadError> {

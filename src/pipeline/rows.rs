@@ -15,7 +15,7 @@ use datafusion::arrow::error::ArrowError;
 use datafusion::common::DataFusionError;
 use half::f16;
 
-use crate::conversation::{Conversation, Role};
+use crate::conversation::{Conversation, Role, Turn};
 use crate::read::Place;
 use crate::table::schema;
 
@@ -75,12 +75,13 @@ pub struct RawRow {
 pub fn raw_columns(rows: &[RawRow]) -> Vec<ArrayRef> {
     let all = || rows.iter().map(|row| &row.conversation);
     let metadata = all().map(|c| serde_json::to_string(&c.metadata).unwrap_or_else(|_| "{}".into()));
+    let turns: Vec<&[Turn]> = all().map(|c| c.turns.as_slice()).collect();
     vec![
         Arc::new(StringArray::from_iter_values(all().map(|c| &c.id))),
         Arc::new(all().map(|c| c.user_id.as_deref()).collect::<StringArray>()),
         Arc::new(instants(all().map(|c| c.started_at))),
         Arc::new(StringArray::from_iter_values(metadata)),
-        Arc::new(turns_column(rows)),
+        Arc::new(turns_column(&turns)),
         Arc::new(Int32Array::from_iter_values(all().map(|c| c.turns.len() as i32))),
         Arc::new(StringArray::from_iter_values(rows.iter().map(|row| &row.content_hash))),
         Arc::new(StringArray::from_iter_values(rows.iter().map(|row| &*row.file))),
@@ -95,14 +96,15 @@ pub fn instants(times: impl Iterator<Item = Option<DateTime<Utc>>>) -> Timestamp
     millis.with_timezone("UTC")
 }
 
-fn turns_column(rows: &[RawRow]) -> ListArray {
-    let turns = || rows.iter().flat_map(|row| &row.conversation.turns);
+/// A list of turns per row.
+pub fn turns_column(rows: &[&[Turn]]) -> ListArray {
+    let turns = || rows.iter().copied().flatten();
     let columns: Vec<ArrayRef> = vec![
         Arc::new(StringArray::from(turns().map(|turn| turn.role.as_str()).collect::<Vec<&str>>())),
         Arc::new(StringArray::from(turns().map(|turn| turn.text.as_str()).collect::<Vec<&str>>())),
         Arc::new(instants(turns().map(|turn| turn.at))),
     ];
-    let offsets = OffsetBuffer::from_lengths(rows.iter().map(|row| row.conversation.turns.len()));
+    let offsets = OffsetBuffer::from_lengths(rows.iter().map(|row| row.len()));
     let values = StructArray::new(turn_fields(), columns, None);
     ListArray::new(item(turn_fields()), offsets, Arc::new(values), None)
 }

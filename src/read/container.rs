@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -22,6 +22,36 @@ pub fn open(path: &Path) -> io::Result<Container> {
     let consumed = Arc::new(AtomicU64::new(0));
     let counted = BufReader::with_capacity(1 << 18, Counted { inner: file, count: consumed.clone() });
     Ok(Container { stream: decompressed(counted)?, consumed })
+}
+
+/// A temporary file of what a stream holds; gone with this value.
+pub struct Unpacked(pub PathBuf);
+
+impl Unpacked {
+    /// Writes all of `stream`.
+    pub fn create(mut stream: impl Read) -> io::Result<Unpacked> {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        let name = format!("undertone-{}-{number}.parquet", std::process::id());
+        let unpacked = Unpacked(std::env::temp_dir().join(name));
+        io::copy(&mut stream, &mut private(&unpacked.0)?)?;
+        Ok(unpacked)
+    }
+}
+
+impl Drop for Unpacked {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.0);
+    }
+}
+
+/// A new file that nobody else may read.
+fn private(path: &Path) -> io::Result<File> {
+    let mut options = File::options();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path)
 }
 
 /// What `stream` holds, decompressed where its first bytes are gzip's or zstd's.

@@ -23,6 +23,12 @@ pub struct Mapping {
     pub started_at: Vec<String>,
     /// When a message was sent, within the message.
     pub at: Vec<String>,
+    /// Who said it, in a table of turns.
+    pub role: Vec<String>,
+    /// What was said, in a table of turns.
+    pub text: Vec<String>,
+    /// The turn's number within the conversation, in a table of turns.
+    pub turn: Vec<String>,
 }
 
 /// What a reader needs to understand one record.
@@ -43,16 +49,25 @@ impl Context<'_> {
 
     /// A time from a JSON value: text or an epoch number.
     pub fn time(&mut self, value: Option<&Value>) -> Option<DateTime<Utc>> {
+        self.parse(value, None)
+    }
+
+    /// The same where the format says in which zone its stamps are.
+    pub fn time_in(&mut self, value: Option<&Value>, zone: Tz) -> Option<DateTime<Utc>> {
+        self.parse(value, Some(zone))
+    }
+
+    fn parse(&mut self, value: Option<&Value>, known: Option<Tz>) -> Option<DateTime<Utc>> {
         let parsed = match value? {
             Value::Null => return None,
             Value::String(text) if text.trim().is_empty() => return None,
-            Value::String(text) => parse_time(text, self.zone),
+            Value::String(text) => parse_time(text, known.unwrap_or(self.zone)),
             Value::Number(number) => number.as_f64().and_then(epoch).map(|at| (at, false)),
             _ => None,
         };
         match parsed {
             Some((at, zoneless)) => {
-                if zoneless {
+                if zoneless && known.is_none() {
                     self.note(Oddity::ZonelessTime);
                 }
                 Some(at)
@@ -96,8 +111,11 @@ impl Context<'_> {
         if let Some(text) = ["text", "refusal"].iter().find_map(|key| part.get(key)?.as_str()) {
             return self.clean(text);
         }
-        self.note(Oddity::NonText);
         let kind = part.get("type").and_then(Value::as_str).unwrap_or("part");
+        if kind == "text" {
+            return self.content(part.get("content"));
+        }
+        self.note(Oddity::NonText);
         let word = match kind {
             k if k.contains("image") => "image",
             k if k.contains("audio") => "audio",
@@ -136,8 +154,16 @@ pub fn id(value: Option<&Value>) -> Option<String> {
 ///
 /// `labels` is never read: it is the truth that `evaluate` scores against.
 pub fn metadata(record: &Map<String, Value>, known: &[&str]) -> BTreeMap<String, String> {
-    let nested = record.get("metadata").and_then(Value::as_object);
-    let all = record.iter().chain(nested.into_iter().flatten());
+    let mut all = scalars(record, known);
+    if let Some(nested) = record.get("metadata").and_then(Value::as_object) {
+        all.extend(scalars(nested, known));
+    }
+    all
+}
+
+/// Scalars of an object that are none of `known`.
+pub fn scalars(object: &Map<String, Value>, known: &[&str]) -> BTreeMap<String, String> {
+    let all = object.iter();
     all.filter(|(key, _)| !known.contains(&key.as_str()) && *key != "labels" && *key != "metadata")
         .filter_map(|(key, value)| Some((key.clone(), scalar(value)?)))
         .collect()

@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 
 use super::container::open;
 use super::fields::{Context, Mapping};
-use super::format::Format;
+use super::format::{Format, Found};
 use super::record::Records;
 use crate::conversation::{Conversation, Role, Turn};
 
@@ -130,11 +130,13 @@ fn conversation(object: &Map<String, Value>, number: u64) -> Result<Conversation
     if let Some(text) = object.get("text").and_then(Value::as_str) {
         return Ok(single(text, number));
     }
-    let format = Format::recognise(object).ok_or("neither `text` nor a conversation")?;
     let mapping = Mapping::default();
+    let format = Format::recognise(object, &mapping).ok_or("neither `text` nor a conversation")?;
     let mut context = Context { zone: Tz::UTC, mapping: &mapping, oddities: Vec::new() };
-    let draft = format.read(object, &mut context)?;
-    Ok(draft.finish(&mut context))
+    match format.read(object, &mut context)? {
+        Found::Whole(draft) => Ok(draft.finish(&mut context)),
+        Found::Parts(_) => Err(format!("format `{}` spreads a conversation over records", format.name())),
+    }
 }
 
 fn single(text: &str, number: u64) -> Conversation {

@@ -4,15 +4,17 @@
 //! record that cannot be used becomes a `Reject` with its place and a reason, and reading goes on.
 
 pub mod activity;
-mod canonical;
+mod columns;
 mod container;
 mod fields;
 mod format;
 pub mod labelled;
-mod openai;
+mod mend;
+mod messages;
 mod record;
-mod sharegpt;
+mod rows;
 mod source;
+mod thread;
 pub mod time;
 
 use serde::Serialize;
@@ -20,9 +22,10 @@ use serde::Serialize;
 use crate::conversation::Conversation;
 
 pub use fields::Mapping;
-pub use format::{Format, content_hash};
+pub use format::{Draft, Format, content_hash};
 pub use record::is_cut;
 pub use source::{ReadParams, SourceFile, expand, read_file, text_stream};
+pub use thread::{NO_TURNS, Part, Piece, Thread};
 
 /// A record that could not be used.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -60,6 +63,8 @@ pub struct Place {
 pub trait Sink {
     /// A whole conversation. Errors are the sink's own (a full disk, say) and end the reading.
     fn conversation(&mut self, place: Place, conversation: Conversation) -> Result<(), ReadError>;
+    /// Turns of a conversation whose others stand elsewhere. Errors as above.
+    fn part(&mut self, place: Place, part: Part) -> Result<(), ReadError>;
     /// A record that could not be used.
     fn reject(&mut self, reject: Reject) -> Result<(), ReadError>;
     /// Something odd that lost no conversation: counted by kind.
@@ -92,6 +97,8 @@ pub enum Oddity {
     NonText,
     /// The conversation had no id; one was made from its content.
     MadeId,
+    /// A traced body ends in the middle; what stands before was read.
+    CutBody,
 }
 
 impl Oddity {
@@ -108,6 +115,7 @@ impl Oddity {
             Oddity::BadTime => "bad_time",
             Oddity::NonText => "non_text",
             Oddity::MadeId => "made_id",
+            Oddity::CutBody => "cut_body",
         }
     }
 
@@ -126,11 +134,12 @@ impl Oddity {
             Oddity::BadTime => "Times that are no times were left out.",
             Oddity::NonText => "Images, audio and tool calls became placeholders.",
             Oddity::MadeId => "Conversations without an id were given one made from their content.",
+            Oddity::CutBody => "Bodies of traces that end in the middle were read up to the cut.",
         }
     }
 
     /// Every oddity.
-    pub const ALL: [Oddity; 10] = [
+    pub const ALL: [Oddity; 11] = [
         Oddity::CutOff,
         Oddity::InvalidUtf8,
         Oddity::NulByte,
@@ -141,6 +150,7 @@ impl Oddity {
         Oddity::BadTime,
         Oddity::NonText,
         Oddity::MadeId,
+        Oddity::CutBody,
     ];
 }
 

@@ -1,17 +1,22 @@
 //! From file patterns to conversations: which files, in what format, record by record.
 
-use std::io::{self, BufRead};
+use std::fs::File;
+use std::io::{self, BufRead, Read};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::Ordering;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use chrono_tz::Tz;
 use serde_json::{Map, Value};
 
-use super::container::{decompressed, open};
+use super::columns;
+use super::container::{Container, Unpacked, decompressed, open};
 use super::fields::{Context, Mapping};
-use super::format::Format;
+use super::format::{Format, Found};
 use super::record::{Ending, MAX_RECORD_BYTES, Record, Records};
+use super::rows::{Row, Rows, separator};
 use super::{CUT_OFF, Oddity, Place, ReadError, Reject, Sink};
+use crate::table::TableError;
 
 /// How conversations are read.
 #[derive(Debug, Clone, PartialEq)]
@@ -77,38 +82,22 @@ pub fn read_file(
     sink: &mut dyn Sink,
 ) -> Result<Option<Format>, ReadError> {
     let mut container = open(&file.path).map_err(|e| io_error(&file.path, e))?;
-    let mut reader = FileReader { file: file.name(), format: params.format, params, sink };
-    let start = Place { line: 1, offset: 0 };
-    if let Some(reason) = container.stream.fill_buf().ok().and_then(foreign) {
-        reader.reject(start, reason.into())?;
-        return Ok(None);
+    let reader = FileReader { file: file.name(), format: params.format, params, sink };
+    let start = container.stream.fill_buf().unwrap_or_default();
+    if start.starts_with(PARQUET) {
+        return reader.parquet(file, container);
     }
-    let mut records = match Records::new(container.stream) {
-        Ok(records) => records,
-        // Not one byte could be decompressed: the file was cut in its header.
-        Err(error) if error.kind() != io::ErrorKind::NotFound => {
-            reader.cut_off(start, &error.to_string())?;
-            return Ok(None);
-        }
-        Err(error) => return Err(io_error(&file.path, error)),
-    };
-    let (mut told, mut last) = (0, 0);
-    while let Some(record) = records.next_record().map_err(|e| io_error(&file.path, e))? {
-        last = record.place.line;
-        reader.record(record)?;
-        let consumed = container.consumed.load(Ordering::Relaxed);
-        reader.sink.consumed(consumed - told);
-        told = consumed;
+    if let Some(reason) = foreign(start) {
+        return reader.foreign(reason);
     }
-    if let Some(reason) = &records.broken {
-        reader.cut_off(Place { line: last + 1, offset: records.offset() }, reason)?;
+    match separator(start) {
+        Some(separator) => reader.table(file, container, separator),
+        None => reader.json(file, container),
     }
-    if let Some(offset) = records.trailing {
-        let reason = "text after the end of the array; one array a file, or one object a line";
-        reader.reject(Place { line: last + 1, offset }, reason.into())?;
-    }
-    Ok(reader.format)
 }
+
+/// How Parquet files begin.
+const PARQUET: &[u8] = b"PAR1";
 
 /// Exports from Windows begin with one.
 const BYTE_ORDER_MARK: &[u8] = &[0xef, 0xbb, 0xbf];
@@ -135,6 +124,50 @@ fn foreign(start: &[u8]) -> Option<&'static str> {
     }
 }
 
+/// Where a file begins.
+const START: Place = Place { line: 1, offset: 0 };
+
+/// Columns named in the reason of a record that no reader knows.
+const NAMED: usize = 12;
+
+/// Bytes read from disk that the sink has not been told of.
+struct Told {
+    consumed: Arc<AtomicU64>,
+    told: u64,
+}
+
+impl Told {
+    fn new(consumed: Arc<AtomicU64>) -> Told {
+        Told { consumed, told: 0 }
+    }
+
+    fn more(&mut self) -> u64 {
+        let consumed = self.consumed.load(Ordering::Relaxed);
+        consumed - std::mem::replace(&mut self.told, consumed)
+    }
+}
+
+/// Why the rows of a table end.
+enum Stopped {
+    Table(TableError),
+    Sink(ReadError),
+}
+
+impl From<TableError> for Stopped {
+    fn from(error: TableError) -> Stopped {
+        Stopped::Table(error)
+    }
+}
+
+/// An error without the path, which the reject has.
+fn reason_of(error: &TableError) -> String {
+    match error {
+        TableError::Parquet { source, .. } => source.to_string(),
+        TableError::Io { source, .. } => source.to_string(),
+        other => other.to_string(),
+    }
+}
+
 struct FileReader<'a> {
     file: String,
     format: Option<Format>,
@@ -143,6 +176,85 @@ struct FileReader<'a> {
 }
 
 impl FileReader<'_> {
+    fn json(mut self, file: &SourceFile, container: Container) -> Result<Option<Format>, ReadError> {
+        let mut told = Told::new(container.consumed);
+        let mut records = match Records::new(container.stream) {
+            Ok(records) => records,
+            // Not one byte could be decompressed: the file was cut in its header.
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                self.cut_off(START, &error.to_string())?;
+                return Ok(None);
+            }
+            Err(error) => return Err(io_error(&file.path, error)),
+        };
+        let mut last = 0;
+        while let Some(record) = records.next_record().map_err(|e| io_error(&file.path, e))? {
+            last = record.place.line;
+            self.record(record)?;
+            self.sink.consumed(told.more());
+        }
+        if let Some(reason) = &records.broken {
+            self.cut_off(Place { line: last + 1, offset: records.offset() }, reason)?;
+        }
+        if let Some(offset) = records.trailing {
+            let reason = "text after the end of the array; one array a file, or one object a line";
+            self.reject(Place { line: last + 1, offset }, reason.into())?;
+        }
+        Ok(self.format)
+    }
+
+    fn table(
+        mut self,
+        file: &SourceFile,
+        container: Container,
+        separator: u8,
+    ) -> Result<Option<Format>, ReadError> {
+        let failed = |error: csv::Error| io_error(&file.path, io::Error::from(error));
+        let mut told = Told::new(container.consumed);
+        let mut rows = Rows::new(container.stream, separator).map_err(failed)?;
+        while let Some((place, row)) = rows.next_row().map_err(failed)? {
+            match row {
+                Row::Record(object, oddities) => self.object(place, &object, oddities)?,
+                Row::Unusable(reason) => self.reject(place, reason)?,
+                Row::CutOff(reason) => self.cut_off(place, &reason)?,
+            }
+            self.sink.consumed(told.more());
+        }
+        Ok(self.format)
+    }
+
+    /// Parquet is read from its end, so one inside gzip or zstd is unpacked beside the system's other
+    /// temporary files first.
+    fn parquet(mut self, file: &SourceFile, container: Container) -> Result<Option<Format>, ReadError> {
+        let is_plain = {
+            let mut magic = [0; 4];
+            let read = File::open(&file.path).and_then(|mut plain| plain.read_exact(&mut magic));
+            read.is_ok() && magic == *PARQUET
+        };
+        let unpacked = if is_plain { None } else { Some(Unpacked::create(container.stream)) };
+        let unpacked = unpacked.transpose().map_err(|e| io_error(&file.path, e))?;
+        let path = unpacked.as_ref().map_or(file.path.as_path(), |unpacked| &unpacked.0);
+        let read = columns::read(path, |line, object| {
+            self.object(Place { line, offset: 0 }, &object, Vec::new()).map_err(Stopped::Sink)
+        });
+        self.sink.consumed(file.bytes);
+        match read {
+            Ok(()) => {}
+            // The footer is gone with the end of the file, and with it the way to every row.
+            Err(Stopped::Table(error)) => {
+                self.sink.oddity(Oddity::CutOff);
+                self.reject(START, format!("damaged Parquet: {}", reason_of(&error)))?;
+            }
+            Err(Stopped::Sink(error)) => return Err(error),
+        }
+        Ok(self.format)
+    }
+
+    fn foreign(mut self, reason: &str) -> Result<Option<Format>, ReadError> {
+        self.reject(START, reason.into())?;
+        Ok(None)
+    }
+
     fn record(&mut self, record: Record) -> Result<(), ReadError> {
         let place = record.place;
         if record.ending == Ending::TooLong {
@@ -181,26 +293,41 @@ impl FileReader<'_> {
         oddities: Vec<Oddity>,
     ) -> Result<(), ReadError> {
         if self.format.is_none() {
-            self.format = Format::recognise(object);
+            self.format = Format::recognise(object, &self.params.mapping);
         }
         let Some(format) = self.format else {
-            let reason = "no reader knows this record: it has none, or several, of `turns`, `messages` \
-                          and `conversations` as arrays";
-            return self.reject(place, reason.into());
+            let names: Vec<&str> = object.keys().take(NAMED).map(String::as_str).collect();
+            let reason = format!(
+                "no reader knows this record: it has none, or several, of `turns`, `messages`, `conversations` and \
+                 `conversation` as arrays, is no trace, run or span, and no turn with conversation_id, role and text \
+                 (name its columns in [input.map]); it has: {}",
+                names.join(", ")
+            );
+            return self.reject(place, reason);
         };
         let mut context = Context { zone: self.params.zone, mapping: &self.params.mapping, oddities };
-        let draft = match format.read(object, &mut context) {
-            Ok(draft) => draft,
+        let found = match format.read(object, &mut context) {
+            Ok(found) => found,
             Err(reason) => return self.reject(place, format!("{reason} (format `{}`)", format.name())),
         };
-        if draft.turns.is_empty() {
-            return self.reject(place, "the conversation has no turn of a known role".into());
+        match found {
+            Found::Whole(draft) if draft.turns.is_empty() => {
+                return self.reject(place, "the conversation has no turn of a known role".into());
+            }
+            Found::Whole(draft) => {
+                let conversation = draft.finish(&mut context);
+                self.sink.conversation(place, conversation)?;
+            }
+            Found::Parts(parts) => {
+                for part in parts {
+                    self.sink.part(place, part)?;
+                }
+            }
         }
-        let conversation = draft.finish(&mut context);
         for oddity in context.oddities {
             self.sink.oddity(oddity);
         }
-        self.sink.conversation(place, conversation)
+        Ok(())
     }
 
     fn reject(&mut self, place: Place, reason: String) -> Result<(), ReadError> {

@@ -7,6 +7,7 @@ mod common;
 mod determinism;
 mod embed_command;
 mod embedding;
+mod exports;
 mod formats;
 mod house;
 mod nights;

@@ -83,9 +83,11 @@ fn oddities(facts: &Facts<'_>) -> Vec<QualityFact> {
         Oddity::ALL.into_iter().filter_map(|oddity| Some((oddity, *facts.read.oddities.get(oddity.name())?)));
     seen.map(|(oddity, count)| {
         let level = match oddity {
-            Oddity::CutOff | Oddity::InvalidUtf8 | Oddity::UnknownRole | Oddity::BadTime => {
-                QualityLevel::Warning
-            }
+            Oddity::CutOff
+            | Oddity::CutBody
+            | Oddity::InvalidUtf8
+            | Oddity::UnknownRole
+            | Oddity::BadTime => QualityLevel::Warning,
             _ => QualityLevel::Note,
         };
         let mut label = oddity.name().replace('_', " ");

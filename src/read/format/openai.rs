@@ -2,9 +2,9 @@
 
 use serde_json::{Map, Value};
 
-use super::Oddity;
-use super::fields::{Context, find, id, metadata, paths};
-use super::format::Draft;
+use super::super::Oddity;
+use super::super::fields::{Context, find, id, metadata, paths};
+use super::Draft;
 
 const KNOWN: [&str; 13] = [
     "messages",

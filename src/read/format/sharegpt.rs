@@ -2,8 +2,8 @@
 
 use serde_json::{Map, Value};
 
-use super::fields::{Context, find, id, metadata, paths};
-use super::format::Draft;
+use super::super::fields::{Context, find, id, metadata, paths};
+use super::Draft;
 
 const KNOWN: [&str; 8] =
     ["conversations", "id", "conversation_id", "user_id", "user", "created_at", "timestamp", "started_at"];

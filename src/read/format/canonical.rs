@@ -2,8 +2,8 @@
 
 use serde_json::{Map, Value};
 
-use super::fields::{Context, find, id, metadata, paths};
-use super::format::Draft;
+use super::super::fields::{Context, find, id, metadata, paths};
+use super::Draft;
 
 const KNOWN: [&str; 4] = ["conversation_id", "user_id", "started_at", "turns"];
 
