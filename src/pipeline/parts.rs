@@ -15,7 +15,7 @@ use datafusion::arrow::datatypes::{
 use super::PipelineError;
 use super::rows::{TurnLists, instant, instants, item, turn_fields, turns_column};
 use crate::conversation::{Conversation, Turn};
-use crate::engine::Engine;
+use crate::engine::{Engine, EngineError};
 use crate::read::{NO_TURNS, Part, Piece, Place, ReadError, Thread, content_hash};
 use crate::table::{BATCH_ROWS, TableError, TableWriter, batches, column, numbers, schema, text, text_at};
 
@@ -169,7 +169,7 @@ impl Building {
         let (lines, offsets) =
             (numbers::<UInt64Type>(batch, "line")?, numbers::<UInt64Type>(batch, "offset")?);
         let (speaks, replays) = (flags(batch, "speaks")?, flags(batch, "replays")?);
-        let turns = TurnLists::new(column(batch, "turns")?)?;
+        let turns = TurnLists::new(column(batch, "turns")?).map_err(EngineError::from)?;
         for row in 0..batch.num_rows() {
             let id = ids.value(row);
             if self.thread.as_ref().is_none_or(|(thread, ..)| thread.id() != id) {

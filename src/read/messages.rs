@@ -223,7 +223,7 @@ mod tests {
             {"lc": 1, "type": "constructor", "id": ["langchain", "schema", "messages", "SystemMessage"], "kwargs": {"content": "s"}},
             {"lc": 1, "type": "constructor", "id": ["langchain", "schema", "messages", "HumanMessage"], "kwargs": {"content": "u"}}]]}),
             Side::Input,
-            &expected,
+            &[("system", "s"), ("human", "u")],
         );
         said(
             json!({"messages": [{"type": "system", "data": {"content": "s"}}, {"type": "human", "content": "u"}]}),

@@ -45,6 +45,8 @@ pub struct Rows {
     reader: csv::Reader<Box<dyn BufRead>>,
     names: Vec<String>,
     record: ByteRecord,
+    /// Read to see whether a short row is the last.
+    ahead: Option<ByteRecord>,
     done: bool,
 }
 
@@ -63,12 +65,7 @@ impl Rows {
         let name =
             |field: &[u8]| String::from_utf8_lossy(field).trim_matches(['\u{feff}', ' ', '\r']).to_owned();
         let names = header.iter().map(name).collect();
-        Ok(Rows { reader, names, record: ByteRecord::new(), done: false })
-    }
-
-    /// The columns, in order.
-    pub fn names(&self) -> &[String] {
-        &self.names
+        Ok(Rows { reader, names, record: ByteRecord::new(), ahead: None, done: false })
     }
 
     /// The next row and its place; `None` at the end.
@@ -79,7 +76,14 @@ impl Rows {
         if self.done {
             return Ok(None);
         }
-        match self.reader.read_byte_record(&mut self.record) {
+        let read = match self.ahead.take() {
+            Some(ahead) => {
+                self.record = ahead;
+                Ok(true)
+            }
+            None => self.reader.read_byte_record(&mut self.record),
+        };
+        match read {
             Ok(false) => Ok(None),
             Ok(true) => {
                 let position = self.record.position().unwrap_or(self.reader.position());
@@ -97,12 +101,22 @@ impl Rows {
         }
     }
 
+    fn is_last(&mut self) -> bool {
+        let mut ahead = ByteRecord::new();
+        let more = self.reader.read_byte_record(&mut ahead).unwrap_or(false);
+        self.ahead = more.then_some(ahead);
+        !more
+    }
+
     fn row(&mut self) -> Row {
         let (found, expected) = (self.record.len(), self.names.len());
         if found != expected {
             let reason = format!("{found} fields where the header has {expected}");
-            let is_last = self.reader.is_done();
-            return if is_last && found < expected { Row::CutOff(reason) } else { Row::Unusable(reason) };
+            if found < expected && self.is_last() {
+                self.done = true;
+                return Row::CutOff(reason);
+            }
+            return Row::Unusable(reason);
         }
         let mut oddities = Vec::new();
         let mut object = Map::with_capacity(expected);
