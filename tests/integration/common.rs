@@ -116,8 +116,8 @@ pub fn quality(report: &serde_json::Value, label: &str) -> u64 {
 }
 
 /// `text` in a gzip stream.
-pub fn gzip(text: &str) -> Vec<u8> {
+pub fn gzip(text: impl AsRef<[u8]>) -> Vec<u8> {
     let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
-    gzip.write_all(text.as_bytes()).unwrap();
+    gzip.write_all(text.as_ref()).unwrap();
     gzip.finish().unwrap()
 }

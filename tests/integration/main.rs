@@ -4,6 +4,7 @@ mod broken_input;
 mod cache;
 mod command_line;
 mod common;
+mod containers;
 mod determinism;
 mod embed_command;
 mod embedding;
